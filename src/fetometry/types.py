@@ -1,0 +1,213 @@
+"""The nouns that the stages pass on: Image → Prediction → Measurement → Exam.
+
+Index order is (row, col) everywhere. A noun is frozen and valid once it is built.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetometry.errors import ImageError, SpacingError
+from fetometry.geometry import Ellipse, Points
+
+#: Regions whose deltas differ by less than this are the same calibration.
+SAME_SPACING = 0.02
+
+#: Smallest and largest believable size of one pixel, in mm (0.001 to 0.1 cm).
+SPACING_RANGE_MM = (0.01, 1.0)
+
+THREE_WAYS = (
+    "give it with --mm-per-px X, with --spacing FILE.csv, or measure the calibrated DICOM file"
+)
+
+
+def checked_spacing(row_mm: float, col_mm: float) -> tuple[float, float]:
+    """Return the spacing if both numbers are believable.
+
+    Raises:
+        SpacingError: a number is not finite, not positive or outside `SPACING_RANGE_MM`.
+    """
+    low, high = SPACING_RANGE_MM
+    for value in (row_mm, col_mm):
+        if not math.isfinite(value) or not low <= value <= high:
+            raise SpacingError(
+                f"spacing must be {low} to {high} mm per pixel, got {value:g}; "
+                "is it in cm, or is it the size of the whole image?"
+            )
+    return float(row_mm), float(col_mm)
+
+
+@dataclass(frozen=True)
+class Spacing:
+    """Millimetres per pixel as (row, col), and where they came from."""
+
+    mm: tuple[float, float]
+    source: str
+
+    def __post_init__(self) -> None:
+        checked_spacing(*self.mm)
+        if not self.source:
+            raise SpacingError("a spacing needs the name of its source")
+
+
+@dataclass(frozen=True)
+class Region:
+    """One calibrated 2D region of an ultrasound image (DICOM PS3.3 C.8.5.5).
+
+    `rows` and `cols` are the first and last pixel, both inclusive.
+    """
+
+    rows: tuple[int, int]
+    cols: tuple[int, int]
+    spacing_mm: tuple[float, float]
+    high_priority: bool
+    number: int  # 1-based position in SequenceOfUltrasoundRegions
+
+    def __post_init__(self) -> None:
+        checked_spacing(*self.spacing_mm)
+        if self.rows[0] > self.rows[1] or self.cols[0] > self.cols[1]:
+            raise SpacingError(f"region {self.number} has its bounds the wrong way round")
+
+    def contains(self, points_px: Points) -> bool:
+        """Tell whether every point (N, 2) lies on a pixel of the region."""
+        low = np.array([self.rows[0], self.cols[0]]) - 0.5
+        high = np.array([self.rows[1], self.cols[1]]) + 0.5
+        return bool(np.all((points_px >= low) & (points_px <= high)))
+
+
+@dataclass(frozen=True)
+class Image:
+    """One frame of grey pixels, with its calibration or without one.
+
+    `pixels` is (H, W) uint8. `spacing` holds for the whole image; where it is None, `regions`
+    may calibrate parts of it, and `spacing_problem` says why nothing does.
+    `frame` counts from 1.
+    """
+
+    pixels: NDArray[np.uint8]
+    source: str
+    frame: int = 1
+    spacing: Spacing | None = None
+    regions: tuple[Region, ...] = ()
+    spacing_problem: str = ""
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8:
+            raise ImageError(f"{self.source}: pixels must be (H, W) uint8")
+        if min(self.pixels.shape) < 1:
+            raise ImageError(f"{self.source}: the image has no pixels")
+
+    def spacing_at(self, points_px: Points) -> Spacing:
+        """Return the spacing that holds at all of the points (N, 2).
+
+        A spacing given for the whole image wins. Otherwise it is that of the calibrated region
+        containing every point; of several such regions, that of high priority.
+
+        Raises:
+            SpacingError: no spacing is known there, or two regions disagree.
+
+        References:
+            DICOM PS3.3 C.8.5.5, US Region Calibration Module.
+        """
+        if self.spacing is not None:
+            return self.spacing
+        if not self.regions:
+            reason = self.spacing_problem or "the image does not say how large a pixel is"
+            raise SpacingError(f"no millimetres: {reason}; {THREE_WAYS}")
+        around = [region for region in self.regions if region.contains(points_px)]
+        if not around:
+            raise SpacingError(
+                "no millimetres: no calibrated region contains the whole outline; " + THREE_WAYS
+            )
+        candidates = [region for region in around if region.high_priority] or around
+        first = candidates[0]
+        for other in candidates[1:]:
+            if not np.allclose(other.spacing_mm, first.spacing_mm, rtol=SAME_SPACING, atol=0):
+                raise SpacingError(
+                    f"no millimetres: regions {first.number} and {other.number} overlap and "
+                    f"disagree on the pixel size; {THREE_WAYS}"
+                )
+        return Spacing(first.spacing_mm, f"dicom-region-{first.number}")
+
+
+@dataclass(frozen=True)
+class ModelRef:
+    """Which model said so: its name, the SHA-256 of its file, the licence of its weights."""
+
+    name: str
+    sha256: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model saw in one image, in source pixels.
+
+    `outline_px` (N, 2) is the visible, sub-pixel outline in order round the structure;
+    points where the image edge cuts it are left out, and `cut_fraction` tells their share.
+    `candidates` counts the separate structures seen.
+    """
+
+    plane: str
+    plane_probability: float | None
+    outline_px: Points
+    cut_fraction: float
+    candidates: int
+    model: ModelRef
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One number with its unit, convention, interval and quality flags.
+
+    `value` is in `unit` ("mm", or "px" where no spacing is known); `value_px` is always in
+    source pixels. `low` and `high` are the 95 % interval where the model carries one.
+    """
+
+    name: str
+    value: float
+    unit: str
+    value_px: float
+    convention: str
+    low: float | None = None
+    high: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One structure measured in one frame, with the points that its numbers came from."""
+
+    source: str
+    frame: int
+    plane: str
+    plane_probability: float | None
+    model: ModelRef
+    spacing: Spacing | None
+    outline_px: Points
+    ellipse: Ellipse
+    points_px: Mapping[str, tuple[float, float]]
+    measurements: tuple[Measurement, ...]
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that was refused, and why."""
+
+    source: str
+    frame: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Exam:
+    """What was found, what was refused, and which software said so."""
+
+    findings: tuple[Finding, ...]
+    problems: tuple[Problem, ...] = ()
+    software: str = field(default="fetometry")
