@@ -280,6 +280,12 @@ def invert(matrix: Matrix) -> Matrix:
     return np.hstack([linear, -(linear @ matrix[:, 2:])])
 
 
+def compose(outer: Matrix, inner: Matrix) -> Matrix:
+    """Return the 2x3 affine map that applies `inner` first and then `outer`."""
+    linear = outer[:, :2] @ inner[:, :2]
+    return np.hstack([linear, outer[:, :2] @ inner[:, 2:] + outer[:, 2:]])
+
+
 def letterbox(source: tuple[int, int], target: tuple[int, int]) -> Matrix:
     """Return the 2x3 map of source pixels (row, col, 1) into a target of another shape.
 

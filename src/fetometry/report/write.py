@@ -1,0 +1,54 @@
+"""Files appear under their name only when they are whole."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import BinaryIO
+from uuid import uuid4
+
+from fetometry.errors import OutputError
+
+
+@contextmanager
+def atomic(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that takes the name `path` when the block ends without an error.
+
+    Folders that are missing are made. An older file of that name stays until it is replaced.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
+    # a short name of its own: a long `path.name` has no room for a suffix
+    temporary = path.with_name(f".{uuid4().hex}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("xb") as file:
+            yield file
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def prepare_folder(folder: Path) -> Path:
+    """Make the output folder if need be, and prove that a file can be written in it.
+
+    Raises:
+        OutputError: it cannot be made or written; better known before the work than after.
+    """
+    proof = folder / f".{uuid4().hex}.tmp"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        proof.touch(exist_ok=False)
+        proof.unlink()
+    except OSError as error:
+        raise OutputError(
+            f"cannot write into the folder {folder}: {error.strerror or error}; "
+            "choose another one with --out"
+        ) from error
+    return folder

@@ -1,0 +1,245 @@
+"""A recipe: one TOML file that says data × network × heads × fit, read strictly.
+
+An unknown, missing or mistyped key is refused with file, table, key and the allowed ones.
+No torch here: a recipe can be read, checked and shown on any installation.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from fetometry.errors import RecipeError
+
+T = typing.TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Data:
+    """Which prepared data set, and at which size its cache keeps the pictures."""
+
+    dataset: str
+    cache_size: tuple[int, int]
+    fold: int = -1  # -1: the fixed split; 0 and up: that fold of `folds`, over non-test buckets
+    folds: int = 5
+    limit: int = 0  # use only so many training images; 0 is all
+
+
+@dataclass(frozen=True)
+class Input:
+    """What the network is given: grey values 0 to 255 become (x - mean) / std."""
+
+    size: tuple[int, int]
+    mean: float
+    std: float
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes of a training picture; all geometry is composed into one affine map."""
+
+    rotate_deg: float = 0.0
+    scale: tuple[float, float] = (1.0, 1.0)
+    shift: float = 0.0  # share of the input's size
+    flip: bool = False  # left-right and up-down, each half of the time
+    gamma: tuple[float, float] = (1.0, 1.0)
+    gain: tuple[float, float] = (1.0, 1.0)
+    blur_px: float = 0.0  # largest sigma, half of the pictures
+    noise: float = 0.0  # largest standard deviation, share of full scale
+
+
+@dataclass(frozen=True)
+class Component:
+    """A network or a head by name; its own options are checked by whoever builds it."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How the weights are found."""
+
+    epochs: int
+    batch_size: int
+    optimiser: str = "adamw"
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    schedule: str = "onecycle"
+    ema_decay: float = 0.0  # 0: no averaging of the weights
+    precision: str = "32-true"
+    seed: int = 0
+    start_from: str = ""  # an earlier run's checkpoint
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A published or own system, whole."""
+
+    name: str
+    licence: str
+    description: str
+    data: Data
+    input: Input
+    network: Component
+    heads: Mapping[str, Component]
+    fit: Fit
+    augment: Augment = field(default_factory=Augment)
+
+    def as_json(self) -> str:
+        """Return the resolved recipe as JSON, as it travels inside the weights."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+def _allowed(cls: type) -> str:
+    return ", ".join(f.name for f in dataclasses.fields(cls))
+
+
+def _fits(value: Any, expected: Any) -> Any:
+    """Return the value as the expected type, or raise TypeError."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin is tuple:
+        if not isinstance(value, Sequence) or isinstance(value, str):
+            raise TypeError
+        if arguments[-1] is Ellipsis:
+            return tuple(_fits(item, arguments[0]) for item in value)
+        if len(value) != len(arguments):
+            raise TypeError
+        return tuple(_fits(item, kind) for item, kind in zip(value, arguments, strict=True))
+    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if isinstance(expected, type) and isinstance(value, expected):
+        is_bool = isinstance(value, bool)
+        if is_bool == (expected is bool) and not (expected is float and not math.isfinite(value)):
+            return value
+    raise TypeError
+
+
+def _kind_name(expected: Any) -> str:
+    if isinstance(expected, types.GenericAlias):
+        return str(expected)
+    return str(getattr(expected, "__name__", expected))
+
+
+def strict(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+    """Build a flat dataclass from a TOML table, refusing what does not fit.
+
+    Raises:
+        RecipeError: an unknown, missing or mistyped key; the message names the allowed ones.
+    """
+    hints = typing.get_type_hints(cls)
+    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls))}
+    values = {}
+    for key, value in table.items():
+        if key not in fields:
+            raise RecipeError(f"{where}: unknown key {key!r}; allowed: {_allowed(cls)}")
+        try:
+            values[key] = _fits(value, hints[key])
+        except TypeError:
+            raise RecipeError(
+                f"{where}: {key} must be {_kind_name(hints[key])}, got {value!r}"
+            ) from None
+    for name, spec in fields.items():
+        required = (
+            spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
+        )
+        if required and name not in values:
+            raise RecipeError(f"{where}: {name} is missing; allowed: {_allowed(cls)}")
+    return cls(**values)
+
+
+def _component(table: Any, where: str) -> Component:
+    if not isinstance(table, Mapping) or not isinstance(table.get("name"), str):
+        raise RecipeError(f"{where}: name is missing; it says which network or head is meant")
+    options = {key: value for key, value in table.items() if key != "name"}
+    return Component(table["name"], options)
+
+
+def _override(tree: dict[str, Any], assignment: str) -> None:
+    key, equals, text = assignment.partition("=")
+    if not equals or not key:
+        raise RecipeError(f"--set needs key=value, such as fit.epochs=5; got {assignment!r}")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *tables, last = key.split(".")
+    for name in tables:
+        tree = tree.setdefault(name, {})
+        if not isinstance(tree, dict):
+            raise RecipeError(f"--set {assignment}: {name} is a value, not a table")
+    tree[last] = value
+
+
+def from_tree(tree: Mapping[str, Any], where: str) -> Recipe:
+    """Build a recipe from nested tables, as TOML gives them.
+
+    Raises:
+        RecipeError: an unknown, missing or mistyped table or key.
+    """
+    sections = {"data": Data, "input": Input, "augment": Augment, "fit": Fit}
+    known = {f.name for f in dataclasses.fields(Recipe)}
+    for key in tree:
+        if key not in known:
+            raise RecipeError(f"{where}: unknown key {key!r}; allowed: {_allowed(Recipe)}")
+    for key in ("name", "licence", "description"):
+        if not isinstance(tree.get(key), str):
+            raise RecipeError(f"{where}: {key} is missing or is not text")
+    heads = tree.get("heads")
+    if not isinstance(heads, Mapping) or not heads:
+        raise RecipeError(f"{where}: [heads.NAME] is missing; a recipe needs one head or more")
+    parts: dict[str, Any] = {
+        key: strict(cls, tree.get(key, {}), f"{where}: [{key}]") for key, cls in sections.items()
+    }
+    return Recipe(
+        name=tree["name"],
+        licence=tree["licence"],
+        description=tree["description"],
+        network=_component(tree.get("network"), f"{where}: [network]"),
+        heads={name: _component(t, f"{where}: [heads.{name}]") for name, t in heads.items()},
+        **parts,
+    )
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file and apply `key.key=value` overrides to it.
+
+    Raises:
+        RecipeError: the file is not TOML, or a key is unknown, missing or mistyped.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path}: not a TOML file ({error})") from None
+    for assignment in overrides:
+        _override(tree, assignment)
+    return from_tree(tree, path.name)
+
+
+def from_json(text: str, where: str) -> Recipe:
+    """Read back what `Recipe.as_json` wrote.
+
+    Raises:
+        RecipeError: it is not such a recipe.
+    """
+    try:
+        tree = json.loads(text)
+    except json.JSONDecodeError:
+        raise RecipeError(f"{where}: its recipe is not JSON") from None
+
+    def flat(component: Mapping[str, Any]) -> dict[str, Any]:
+        return {"name": component["name"], **component["options"]}
+
+    tree["network"] = flat(tree["network"])
+    tree["heads"] = {name: flat(head) for name, head in tree["heads"].items()}
+    return from_tree(tree, where)
