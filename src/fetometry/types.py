@@ -84,9 +84,9 @@ class Region:
 class Image:
     """One frame of grey pixels, with its calibration or without one.
 
-    `pixels` is (H, W) uint8. `spacing` holds for the whole image; where it is None, `regions`
-    may calibrate parts of it, and `spacing_problem` says why nothing does.
-    `frame` counts from 1.
+    `pixels` is (H, W) uint8. `spacing` was given for the whole image; `regions` are the image's
+    own calibration; where it has neither, `spacing_problem` says why. `frame` counts from 1.
+    `may_show_name` is true where a patient's name may be burned into the pixels.
     """
 
     pixels: NDArray[np.uint8]
@@ -95,6 +95,7 @@ class Image:
     spacing: Spacing | None = None
     regions: tuple[Region, ...] = ()
     spacing_problem: str = ""
+    may_show_name: bool = False
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8:
@@ -102,37 +103,60 @@ class Image:
         if min(self.pixels.shape) < 1:
             raise ImageError(f"{self.source}: the image has no pixels")
 
-    def spacing_at(self, points_px: Points) -> Spacing:
-        """Return the spacing that holds at all of the points (N, 2).
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.pixels.shape[0], self.pixels.shape[1]
 
-        A spacing given for the whole image wins. Otherwise it is that of the calibrated region
-        containing every point; of several such regions, that of high priority.
+    def region_at(self, points_px: Points) -> Region | None:
+        """Return the calibrated region that contains all of the points (N, 2), or None.
+
+        Of several such regions, one of high priority.
 
         Raises:
-            SpacingError: no spacing is known there, or two regions disagree.
+            SpacingError: two such regions disagree on the pixel size.
 
         References:
             DICOM PS3.3 C.8.5.5, US Region Calibration Module.
         """
+        around = [region for region in self.regions if region.contains(points_px)]
+        candidates = [region for region in around if region.high_priority] or around
+        for other in candidates[1:]:
+            if not _same(other.spacing_mm, candidates[0].spacing_mm):
+                raise SpacingError(
+                    f"no millimetres: regions {candidates[0].number} and {other.number} overlap "
+                    f"and disagree on the pixel size; {THREE_WAYS}"
+                )
+        return candidates[0] if candidates else None
+
+    def spacing_at(self, points_px: Points) -> Spacing:
+        """Return the spacing that holds at all of the points (N, 2).
+
+        Raises:
+            SpacingError: no spacing is known there, or two of them disagree.
+        """
+        region = self.region_at(points_px)
         if self.spacing is not None:
+            if region is not None and not _same(region.spacing_mm, self.spacing.mm):
+                raise SpacingError(
+                    f"two spacings: {_text(self.spacing.mm)} was given, but the image's own "
+                    f"calibration says {_text(region.spacing_mm)}; leave one of them out"
+                )
             return self.spacing
+        if region is not None:
+            return Spacing(region.spacing_mm, f"dicom-region-{region.number}")
+        reason = "no calibrated region contains the whole outline"
         if not self.regions:
             reason = self.spacing_problem or "the image does not say how large a pixel is"
-            raise SpacingError(f"no millimetres: {reason}; {THREE_WAYS}")
-        around = [region for region in self.regions if region.contains(points_px)]
-        if not around:
-            raise SpacingError(
-                "no millimetres: no calibrated region contains the whole outline; " + THREE_WAYS
-            )
-        candidates = [region for region in around if region.high_priority] or around
-        first = candidates[0]
-        for other in candidates[1:]:
-            if not np.allclose(other.spacing_mm, first.spacing_mm, rtol=SAME_SPACING, atol=0):
-                raise SpacingError(
-                    f"no millimetres: regions {first.number} and {other.number} overlap and "
-                    f"disagree on the pixel size; {THREE_WAYS}"
-                )
-        return Spacing(first.spacing_mm, f"dicom-region-{first.number}")
+        raise SpacingError(f"no millimetres: {reason}; {THREE_WAYS}")
+
+
+def _same(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    return bool(np.allclose(one, other, rtol=SAME_SPACING, atol=0))
+
+
+def _text(spacing_mm: tuple[float, float]) -> str:
+    return f"{spacing_mm[0]:.4g} x {spacing_mm[1]:.4g} mm per pixel"
 
 
 @dataclass(frozen=True)
@@ -148,16 +172,17 @@ class ModelRef:
 class Prediction:
     """What a model saw in one image, in source pixels.
 
-    `outline_px` (N, 2) is the visible, sub-pixel outline in order round the structure;
-    points where the image edge cuts it are left out, and `cut_fraction` tells their share.
-    `candidates` counts the separate structures seen.
+    `outline_px` (N, 2) is the visible, sub-pixel outline in order round the structure; where the
+    image edge cuts it there are no points. `candidates` counts the separate structures seen.
+    `softness` is how much the radius changes, relative to itself, when the outline is drawn at
+    probability 0.25 instead of 0.75: the model's own doubt about the edge.
     """
 
     plane: str
     plane_probability: float | None
     outline_px: Points
-    cut_fraction: float
     candidates: int
+    softness: float
     model: ModelRef
 
 

@@ -134,7 +134,9 @@ class Grid:
 
     def _polar(self, screen: Screen) -> tuple[Field, Field]:
         """Depth and angle of every pixel, each (H, W)."""
-        rows, cols = (np.arange(n) * s for n, s in zip(screen.shape, screen.spacing_mm, strict=True))
+        rows, cols = (
+            np.arange(n) * s for n, s in zip(screen.shape, screen.spacing_mm, strict=True)
+        )
         down = (rows - self.probe.apex_mm[0])[:, None]
         across = (cols - self.probe.apex_mm[1])[None, :]
         depth = np.hypot(down, across) - self.probe.radius_mm
@@ -148,7 +150,9 @@ class Grid:
         """
         depth, angle = self._polar(screen)
         pixel_mm = min(screen.spacing_mm)
-        reach = (depth + self.probe.radius_mm) * (np.radians(self.probe.half_angle_deg) - abs(angle))
+        reach = (depth + self.probe.radius_mm) * (
+            np.radians(self.probe.half_angle_deg) - abs(angle)
+        )
         inside = np.minimum(np.minimum(depth, self.probe.depth_mm - depth), reach)
         return np.asarray(np.clip(inside / pixel_mm, 0, 1), dtype=np.float32)
 

@@ -45,9 +45,10 @@ class Console:
     """How the operator set the machine.
 
     `tgc` is the attenuation that the gain makes up for, in dB per mm and MHz. It is never quite
-    that of the tissue, so depth stays visible in the picture; `gain_db` (R,) is what the sliders
-    add. `echoes` holds reverberations: extra path in mm and amplitude of each. `looks` pictures
-    with independent speckle are averaged (frequency compounding).
+    that of the tissue, so depth stays visible in the picture; `gain_db` (R, B) is what the
+    sliders add and poor contact takes away. `echoes` holds reverberations: extra path in mm and
+    amplitude of each. `looks` pictures with independent speckle are averaged (frequency
+    compounding). `gamma` is the exponent of the grey map.
     """
 
     tgc: float
@@ -72,9 +73,9 @@ def transmission_db(medium: Medium, grid: Grid, tgc: float) -> Field:
     path = np.float32(grid.step_mm * grid.probe.frequency_mhz)
     level = -np.cumsum((medium.loss - np.float32(tgc)) * path, axis=0, dtype=np.float32)
     beams_per_degree = (len(grid.angle_rad) - 1) / float(np.degrees(np.ptp(grid.angle_rad)))
-    level = cv2.GaussianBlur(level, (0, 0), 0.9 * beams_per_degree, sigmaY=0.1)
+    blurred = np.asarray(cv2.GaussianBlur(level, (0, 0), 0.9 * beams_per_degree, sigmaY=0.1))
     floor = np.float32(DEEPEST_SHADOW_DB)
-    return np.asarray(np.where(level < 0, floor * np.expm1(level / floor), level))
+    return np.where(blurred < 0, floor * np.expm1(blurred / floor), blurred).astype(np.float32)
 
 
 def _sigmas(grid: Grid) -> tuple[float, NDArray[np.float32]]:
@@ -89,8 +90,8 @@ def _sigmas(grid: Grid) -> tuple[float, NDArray[np.float32]]:
 def _spread(echo: Complex, axial: float, lateral: NDArray[np.float32]) -> Complex:
     """Convolve with the point-spread function: Gaussian, of another width at every depth."""
     parts = echo.view(np.float32).reshape(*echo.shape, 2)
-    parts = cv2.GaussianBlur(parts, (0, 0), 0.1, sigmaY=axial, borderType=cv2.BORDER_CONSTANT)
-    along = np.ascontiguousarray(parts).view(np.complex64)[..., 0]  # (R, B)
+    blurred = cv2.GaussianBlur(parts, (0, 0), 0.1, sigmaY=axial, borderType=cv2.BORDER_CONSTANT)
+    along = np.ascontiguousarray(blurred).view(np.complex64)[..., 0]  # (R, B)
     frequency = np.fft.fftfreq(echo.shape[1]).astype(np.float32)
     transfer = np.exp(-2 * np.square(np.pi * lateral[:, None] * frequency))
     spectrum = np.fft.fft(along, axis=1) * transfer
@@ -118,7 +119,7 @@ def envelope(
     Rician one where a smooth surface adds a constant (Wagner et al. 1983). The mean square of
     the speckle is the square of `scatter`, whatever the grid.
     """
-    heard = amplitude(transmission_db(medium, grid, console.tgc) + console.gain_db[:, None])
+    heard = amplitude(transmission_db(medium, grid, console.tgc) + console.gain_db)
     axial, lateral = _sigmas(grid)
     # a Gaussian filter keeps 1 / (2 sqrt(pi) sigma) of the power of white noise, per axis
     power = 4 * np.pi * axial * lateral[:, None]
@@ -155,5 +156,3 @@ def smooth_noise(
     return np.asarray(
         cv2.resize(coarse, grid.shape[::-1], interpolation=cv2.INTER_CUBIC), dtype=np.float32
     )
-
-

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from fetometry.geometry import Points
 
 Picture = NDArray[np.uint8]  # (H, W, 3), blue green red as OpenCV has it
+Paths = NDArray[np.float64]  # (K, N, 2): K paths of N points each
 Colour = tuple[int, int, int]
 
 BLACK: Colour = (0, 0, 0)
@@ -27,40 +28,50 @@ FRACTION_BITS = 4
 FAR_PX = 1e6
 
 
+#: Up to this size lines and text have their plain thickness and height.
+PLAIN_SIZE_PX = 960
+
+
+def unit_for(size_px: int) -> float:
+    """Return by how much lines and text grow on a picture of this size: 1 or more."""
+    return max(1.0, size_px / PLAIN_SIZE_PX)
+
+
 @dataclass(frozen=True)
 class Style:
-    """How a line looks: its colour, and the lengths of its dashes and gaps in turn.
+    """How a line looks: its colour, and the lengths of its dashes and gaps; None is solid.
 
-    No dashes is a solid line. Two styles differ in their dashes too, so that they can be told
-    apart without colour.
+    Two styles differ in their dashes too, so that they can be told apart without colour.
     """
 
     colour: Colour
-    dashes: tuple[float, ...] = ()
+    dash: tuple[float, float] | None = None
 
 
-def dashed(start: Points, end: Points, pattern: Sequence[float]) -> list[Points]:
-    """Return the dashes of a straight line as (2, 2) arrays, the same from either end."""
-    length = float(np.linalg.norm(end - start))
-    if not pattern or length < 2 * sum(pattern):
-        return [np.stack([start, end])]
-    half = []
-    position, k = 0.0, 0
-    while position < length / 2:
-        step = pattern[k % len(pattern)]
-        if k % 2 == 0:
-            half.append((position, min(position + step, length / 2)))
-        position, k = position + step, k + 1
-    direction = (end - start) / length
-    near = [np.stack([start + a * direction, start + b * direction]) for a, b in half]
-    far = [np.stack([end - a * direction, end - b * direction]) for a, b in half]
-    return near + far
+def dashed(ends: Points, style: Style, unit: float) -> Paths:
+    """Return the dashes (K, 2, 2) of a straight line between two points (2, 2).
+
+    They are the same from either end, and begin with a whole dash at both.
+    """
+    if style.dash is None:
+        return ends[None]
+    on, off = (unit * length for length in style.dash)
+    half = float(np.linalg.norm(ends[1] - ends[0])) / 2
+    starts = np.arange(0, max(half, 1e-9), on + off)
+    reach = np.stack([starts, np.minimum(starts + on, half)], axis=1)  # (K, 2)
+    steps = reach[..., None] * direction(ends)  # (K, 2, 2)
+    return np.concatenate([ends[0] + steps, ends[1] - steps])
 
 
-def stroke(canvas: Picture, paths: Sequence[Points], colour: Colour, width: int) -> None:
-    """Draw open paths, each (N, 2), anti-aliased and to a fraction of a pixel."""
-    turned = [_turned(path) for path in paths]
-    cv2.polylines(canvas, turned, False, colour, width, cv2.LINE_AA, FRACTION_BITS)
+def direction(ends: Points) -> Points:
+    """Return the unit vector from the first of two points (2, 2) to the second."""
+    span = ends[1] - ends[0]
+    return np.asarray(span / max(float(np.linalg.norm(span)), 1e-9))
+
+
+def stroke(canvas: Picture, paths: Paths, colour: Colour, width: int) -> None:
+    """Draw open paths (K, N, 2), anti-aliased and to a fraction of a pixel."""
+    cv2.polylines(canvas, list(_turned(paths)), False, colour, width, cv2.LINE_AA, FRACTION_BITS)
 
 
 def fill(canvas: Picture, corners: Points, colour: Colour) -> None:
@@ -69,7 +80,7 @@ def fill(canvas: Picture, corners: Points, colour: Colour) -> None:
 
 
 def _turned(points: Points) -> NDArray[np.int32]:
-    near = np.clip(points[:, ::-1], -FAR_PX, FAR_PX)
+    near = np.clip(points[..., ::-1], -FAR_PX, FAR_PX)
     return np.round(near * (1 << FRACTION_BITS)).astype(np.int32)
 
 
@@ -81,7 +92,7 @@ def ascii_text(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     plain = []
-    for letter in text:
+    for letter in unicodedata.normalize("NFC", text):
         parts = unicodedata.normalize("NFKD", letter)
         kept = "".join(part for part in parts if " " <= part <= "~")
         plain.append(kept or "?")
@@ -136,14 +147,15 @@ class Font:
         self.put(canvas, text, row, col)
 
     def cut(self, text: str, room: float) -> str:
-        """Return the text, its middle left out if it is wider than `room`: both ends of a file
-        name say something.
+        """Return the text, without its middle if it is wider than `room`.
+
+        Both ends of a file name say something.
         """
-        if self.width(text) <= room:
-            return text
-        keep = len(text)
-        while keep > 2 and self.width(short := _without_middle(text, keep)) > room:
+        short, keep = text, len(text)
+        while keep > 2 and self.width(short) > room:
             keep -= 1
+            tail = keep // 2
+            short = f"{text[: keep - tail]}...{text[len(text) - tail :]}"
         return short
 
     def wrapped(self, pieces: Sequence[str], between: str, room: float) -> list[str]:
@@ -156,8 +168,3 @@ class Font:
             else:
                 lines.append(self.cut(piece, room))
         return lines
-
-
-def _without_middle(text: str, keep: int) -> str:
-    tail = keep // 2
-    return f"{text[: keep - tail]}...{text[len(text) - tail :]}"

@@ -11,7 +11,17 @@ from numpy.typing import NDArray
 
 from fetometry.errors import OutputError
 from fetometry.geometry import Points, distances_to
-from fetometry.report.draw import BLACK, Font, Picture, Style, dashed, stroke
+from fetometry.report.draw import (
+    BLACK,
+    Font,
+    Paths,
+    Picture,
+    Style,
+    dashed,
+    direction,
+    stroke,
+    unit_for,
+)
 from fetometry.report.panel import PLAIN, STYLES, draw_panel
 from fetometry.report.write import atomic
 from fetometry.types import Finding
@@ -28,10 +38,10 @@ STRAY = 0.04
 OUTLINE = Style((255, 255, 255))
 STRAY_LEGEND = "white dots: outline off the ellipse"
 
-#: In pixels of a picture up to 960 pixels wide; all grow with it.
-LINE_PX, HALO_PX, TICK_PX, LABEL_GAP_PX = 1.6, 1.0, 7.0, 8.0
+#: In pixels at unit 1.
+LINE_PX, HALO_PX, TICK_PX = 1.2, 1.0, 7.0
 HALO_STRENGTH = 0.65
-LABEL_SIZE = 0.5
+LABEL_SIZE, LABEL_GAP_PX, LABEL_HEIGHT_PX, MARGIN_PX = 0.5, 8.0, 12.0, 4.0
 
 
 @dataclass(frozen=True)
@@ -40,7 +50,7 @@ class _View:
 
     canvas: Picture
     scale: tuple[float, float]  # (row, col)
-    unit: float  # thickness and text relative to a picture 800 pixels wide
+    unit: float
 
     def at(self, points: Points) -> Points:
         """Return points (N, 2) of the source on the canvas; pixel centres are integers in both."""
@@ -59,9 +69,10 @@ def draw_overlay(finding: Finding, pixels: NDArray[np.uint8]) -> Picture:
     view = _view(pixels)
     diameters = _diameters(finding)
     stray = _stray_points(finding)
-    marks = [(STYLES["HC"], [_closed(view.at(finding.ellipse.points(720)))])]
+    marks = [(STYLES["HC"], _closed(view.at(finding.ellipse.points(240))))]
     marks += [(_style(name), _calliper(view, name, ends)) for name, ends in diameters.items()]
-    marks += [(OUTLINE, [np.stack([point, point]) for point in view.at(stray)])]
+    if len(stray):
+        marks.append((OUTLINE, np.repeat(view.at(stray)[:, None], 2, axis=1)))
     _draw(view, marks)
     for name, ends in diameters.items():
         _label(view, name, view.at(ends))
@@ -83,11 +94,14 @@ def write_overlay(finding: Finding, pixels: NDArray[np.uint8], path: Path) -> Pa
 
 
 def _png_options() -> list[int]:
-    options = [cv2.IMWRITE_PNG_COMPRESSION, 1]
-    # one fixed filter takes half the time of choosing one per row; older OpenCV does so anyway
-    if hasattr(cv2, "IMWRITE_PNG_FILTER"):
-        options += [cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB]
-    return options
+    # choosing a filter for each row takes as long again as all the rest; where OpenCV is too old
+    # to be told which, its defaults are as fast but make files a third larger
+    if not hasattr(cv2, "IMWRITE_PNG_FILTER"):
+        return []
+    return [
+        *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
+    ]
 
 
 def _view(pixels: NDArray[np.uint8]) -> _View:
@@ -99,12 +113,12 @@ def _view(pixels: NDArray[np.uint8]) -> _View:
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
     shown = pixels if factor == 1 else cv2.resize(pixels, size[::-1], interpolation=how)
     canvas = cv2.cvtColor(shown, cv2.COLOR_GRAY2BGR)
-    unit = max(1.0, max(size) / 960)
-    return _View(np.asarray(canvas, np.uint8), (size[0] / height, size[1] / width), unit)
+    scale = (size[0] / height, size[1] / width)
+    return _View(np.asarray(canvas, np.uint8), scale, unit_for(max(size)))
 
 
-def _closed(path: Points) -> Points:
-    return np.vstack([path, path[:1]])
+def _closed(points: Points) -> Paths:
+    return np.vstack([points, points[:1]])[None]
 
 
 def _diameters(finding: Finding) -> dict[str, Points]:
@@ -118,29 +132,25 @@ def _style(name: str) -> Style:
     return STYLES.get(name, PLAIN)
 
 
-def _calliper(view: _View, name: str, ends_px: Points) -> list[Points]:
-    """Return the paths of a diameter: its dashes, and at each end a tick across it."""
+def _calliper(view: _View, name: str, ends_px: Points) -> Paths:
+    """Return the paths (K, 2, 2) of a diameter: its dashes, and at each end a tick across it."""
     ends = view.at(ends_px)
-    pattern = [view.unit * dash for dash in _style(name).dashes]
-    across = _direction(ends)[::-1] * (1, -1) * TICK_PX * view.unit
-    ticks = [np.stack([end - across, end + across]) for end in ends]
-    return dashed(ends[0], ends[1], pattern) + ticks
+    across = direction(ends)[::-1] * (1, -1) * TICK_PX * view.unit
+    ticks = np.stack([ends - across, ends + across], axis=1)
+    return np.concatenate([dashed(ends, _style(name), view.unit), ticks])
 
 
-def _draw(view: _View, marks: list[tuple[Style, list[Points]]]) -> None:
+def _draw(view: _View, marks: list[tuple[Style, Paths]]) -> None:
     """Draw the paths of each style, all of them on a dim rim that shows on white and on black."""
     dark = view.canvas.copy()
     width = view.width(LINE_PX)
     for _, paths in marks:
-        stroke(dark, paths, BLACK, width + 2 * view.width(HALO_PX))
+        stroke(dark, paths, BLACK, width + view.width(HALO_PX))
     cv2.addWeighted(dark, HALO_STRENGTH, view.canvas, 1 - HALO_STRENGTH, 0, view.canvas)
     for style, paths in marks:
+        # an anti-aliased line of one pixel is pale; the second pass makes it bright, not wide
         stroke(view.canvas, paths, style.colour, width)
-
-
-def _direction(ends: Points) -> Points:
-    span = ends[1] - ends[0]
-    return np.asarray(span / max(float(np.linalg.norm(span)), 1e-9))
+        stroke(view.canvas, paths, style.colour, width)
 
 
 def _stray_points(finding: Finding) -> Points:
@@ -154,20 +164,21 @@ def _stray_points(finding: Finding) -> Points:
 def _label(view: _View, name: str, ends: Points) -> None:
     """Write the name beyond that end of the line where it has the most room."""
     font = Font(LABEL_SIZE, _style(name).colour, bold=True).scaled(view.unit)
-    half = np.array([6 * view.unit, font.width(name) / 2])  # (row, col)
-    direction = _direction(ends)
-    gap = LABEL_GAP_PX * view.unit + float(np.abs(direction) @ half)
-    limit = np.array(view.canvas.shape[:2]) - half - 4
-    centers = [ends[0] - gap * direction, ends[1] + gap * direction]
-    center = max(centers, key=lambda at: float(np.min([at - half, limit - at])))
-    row, col = np.clip(center, half + 4, np.maximum(limit, half + 4))
+    half = np.array([LABEL_HEIGHT_PX * view.unit, font.width(name)]) / 2  # (row, col)
+    away = direction(ends)
+    gap = LABEL_GAP_PX * view.unit + float(np.abs(away) @ half)
+    low = half + MARGIN_PX
+    high = np.maximum(np.array(view.canvas.shape[:2]) - low, low)
+    centers = [ends[0] - gap * away, ends[1] + gap * away]
+    center = max(centers, key=lambda at: float(np.min([at - low, high - at])))
+    row, col = np.clip(center, low, high)
     font.put_with_halo(view.canvas, name, row + half[0] - view.unit, col - half[1])
 
 
 def _with_panel(view: _View, finding: Finding, remarks: list[str]) -> Picture:
     height, width = view.canvas.shape[:2]
     sheet_width = max(width, SHORT_SIDE_PX)
-    panel = draw_panel(finding, sheet_width, max(1.0, sheet_width / 960), remarks)
+    panel = draw_panel(finding, sheet_width, unit_for(sheet_width), remarks)
     if sheet_width == width:
         return np.vstack([view.canvas, panel])
     framed = np.zeros((height, sheet_width, 3), np.uint8)

@@ -33,10 +33,11 @@ VALUE = Font(0.8, WHITE, bold=True)
 NAME = Font(0.5, WHITE, bold=True)
 DETAIL = Font(0.42, GREY)
 FLAG = Font(0.45, AMBER)
+SIGN = Font(0.44, BACKGROUND, bold=True)
 SMALL_BOLD = Font(0.42, WHITE, bold=True)
 
 #: Sizes in pixels at `unit` 1.
-PAD, LINE, CARD, SWATCH = 14, 20, 210, 30
+PAD, LINE, SWATCH, CARD = 14, 20, 37, 150
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,7 @@ class _Text:
         return max((len(details) for _, details in self.cards), default=0)
 
 
-def draw_panel(
-    finding: Finding, width: int, unit: float, remarks: Sequence[str] = ()
-) -> Picture:
+def draw_panel(finding: Finding, width: int, unit: float, remarks: Sequence[str] = ()) -> Picture:
     """Draw the strip (H, width, 3); `unit` scales its text and lines.
 
     `remarks` explain further marks in the picture; they stand beside the provenance.
@@ -63,11 +62,12 @@ def draw_panel(
     pad, line = PAD * unit, LINE * unit
     text = _compose(finding, width, unit, remarks)
     rows = -(-len(text.cards) // text.columns)
-    card_height = (2.4 + 0.9 * text.card_lines) * line
+    card_height = (2.5 + 0.9 * text.card_lines) * line
     flag_lines = sum(len(flag) for flag in text.flags)
     body = rows * card_height + flag_lines * line + len(text.footer) * line
     height = round(body + 2 * pad + (0.5 * line if text.flags else 0) + 0.9 * line)
-    sheet = np.full((height, width, 3), BACKGROUND, np.uint8)
+    sheet = np.empty((height, width, 3), np.uint8)
+    cv2.rectangle(sheet, (0, 0), (width, height), BACKGROUND, cv2.FILLED)
     cv2.line(sheet, (0, 0), (width, 0), RULE, max(1, round(unit)))
     for k, (measurement, details) in enumerate(text.cards):
         row = pad + (k // text.columns) * card_height
@@ -87,7 +87,7 @@ def draw_panel(
 def _compose(finding: Finding, width: int, unit: float, remarks: Sequence[str]) -> _Text:
     inside = width - 2 * PAD * unit
     cards = len(finding.measurements) or 1
-    columns = int(np.clip(inside // (150 * unit), 1, min(cards, 4)))
+    columns = int(np.clip(inside // (CARD * unit), 1, min(cards, 4)))
     detail, flag = DETAIL.scaled(unit), FLAG.scaled(unit)
     room = inside / columns - 8 * unit
     notice = SMALL_BOLD.scaled(unit).width(NOTICE) + 2 * PAD * unit
@@ -99,7 +99,7 @@ def _compose(finding: Finding, width: int, unit: float, remarks: Sequence[str]) 
         columns=columns,
         flags=tuple(
             tuple(flag.wrapped(sentence.split(), " ", inside - 1.3 * LINE * unit))
-            for sentence in flag_sentences(finding.measurements)
+            for sentence in _warnings(finding)
         ),
         footer=tuple(detail.wrapped([*_provenance(finding), *remarks], "   |   ", inside - notice)),
     )
@@ -110,6 +110,11 @@ def _details(measurement: Measurement) -> list[str]:
     if measurement.low is not None and measurement.high is not None:
         details.append(f"95 %: {measurement.low:.1f} to {measurement.high:.1f} {measurement.unit}")
     return details
+
+
+def _warnings(finding: Finding) -> list[str]:
+    unknown = [] if finding.spacing else ["The spacing is unknown: these are pixels of the image."]
+    return unknown + flag_sentences(finding.measurements)
 
 
 def _provenance(finding: Finding) -> list[str]:
@@ -127,7 +132,7 @@ def _provenance(finding: Finding) -> list[str]:
 
 def _spacing_words(spacing: Spacing | None) -> str:
     if spacing is None:
-        return "spacing unknown, so pixels only"
+        return "no spacing"
     row, col = spacing.mm
     size = f"{row:.4g}" if row == col else f"{row:.4g} x {col:.4g}"
     axes = "" if row == col else ", row x col"
@@ -146,22 +151,20 @@ def _card(
     line = LINE * unit
     style = STYLES.get(measurement.name, PLAIN)
     ends = np.array([[row + 0.38 * line, col], [row + 0.38 * line, col + SWATCH * unit]])
-    pattern = [unit * dash for dash in style.dashes]
-    stroke(sheet, dashed(ends[0], ends[1], pattern), style.colour, max(2, round(2 * unit)))
+    stroke(sheet, dashed(ends, style, unit), style.colour, max(2, round(2 * unit)))
     NAME.scaled(unit).put(sheet, measurement.name, row + 0.65 * line, col + (SWATCH + 8) * unit)
     value = f"{measurement.value:.1f} {measurement.unit}"
-    VALUE.scaled(unit).put(sheet, value, row + 1.85 * line, col)
+    VALUE.scaled(unit).put(sheet, value, row + 1.95 * line, col)
     for k, words in enumerate(details):
-        DETAIL.scaled(unit).put(sheet, words, row + (2.7 + 0.9 * k) * line, col)
+        DETAIL.scaled(unit).put(sheet, words, row + (2.8 + 0.9 * k) * line, col)
 
 
 def _warning_sign(sheet: Picture, center: tuple[float, float], unit: float) -> None:
     """Draw a triangle with an exclamation mark, its middle at (row, col)."""
     size = 8.5 * unit
     fill(sheet, np.array([[-1.0, 0.0], [0.75, 1.0], [0.75, -1.0]]) * size + center, AMBER)
-    bar = np.array([[-0.35, 0.0], [0.2, 0.0]]) * size + center
-    dot = np.array([[0.52, 0.0], [0.52, 0.0]]) * size + center
-    stroke(sheet, [bar, dot], BACKGROUND, max(2, round(2 * unit)))
+    mark = SIGN.scaled(unit)
+    mark.put(sheet, "!", center[0] + 0.62 * size, center[1] - mark.width("!") / 2)
 
 
 def _footer(sheet: Picture, row: float, lines: tuple[str, ...], unit: float) -> None:

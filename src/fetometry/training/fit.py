@@ -269,15 +269,16 @@ def _callbacks(recipe: Recipe, run: Path) -> list[Callback]:
     callbacks: list[Callback] = []
     if recipe.fit.ema_decay:
         callbacks.append(EMAWeightAveraging(decay=recipe.fit.ema_decay))
+    # "save_last" of one callback writes only when the best improves: a killed run would lose more
+    last = ModelCheckpoint(dirpath=run, filename="last", enable_version_counter=False)
     best = ModelCheckpoint(
         dirpath=run,
         filename="best",
         monitor="val_adf_mm",
         mode="min",
-        save_last=True,
         enable_version_counter=False,
     )
-    return [*callbacks, best]
+    return [*callbacks, best, last]
 
 
 def _loggers(run: Path) -> list[Logger]:

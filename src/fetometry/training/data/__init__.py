@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fetometry.errors import DataError
 from fetometry.training.data import hc18
-from fetometry.training.data.manifest import Row, read_manifest, write_manifest
+from fetometry.training.data.manifest import SPLITS, Row, read_manifest, write_manifest
 
 DATASETS: Mapping[str, Callable[[Path], list[Row]]] = {hc18.NAME: hc18.rows}
 MANIFEST = "manifest.csv"
@@ -34,4 +34,4 @@ def load(dataset: str, folder: Path) -> list[Row]:
     return rows
 
 
-__all__ = ["DATASETS", "MANIFEST", "Row", "load", "read_manifest", "write_manifest"]
+__all__ = ["DATASETS", "MANIFEST", "SPLITS", "Row", "load", "read_manifest", "write_manifest"]

@@ -1,0 +1,89 @@
+"""Which files of a folder are images, and which reader takes each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from fetometry.errors import ImageError
+from fetometry.image import dicom, raster
+from fetometry.types import Image
+
+RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
+DICOM_SUFFIX = ".dcm"
+
+
+def _is_image(path: Path) -> bool:
+    # DICOMDIR is the table of contents of a DICOM disk, in the same file format
+    if path.stem.lower().endswith("_annotation") or path.name == "DICOMDIR":
+        return False
+    suffix = path.suffix.lower()
+    if suffix in RASTER_SUFFIXES or suffix == DICOM_SUFFIX:
+        return True
+    try:
+        return dicom.has_magic(path)
+    except OSError:
+        return False
+
+
+def _is_ours(folder: Path) -> bool:
+    """Tell whether this is the folder of pictures that an earlier run wrote."""
+    return folder.name == "overlays" and (folder.parent / "exam.json").is_file()
+
+
+def _search(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
+    here = folder.resolve()
+    if here in above:  # a link that leads back up
+        return
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError:
+        yield folder  # reading it will say why, and the rest is still found
+        return
+    for entry in entries:
+        if entry.name.startswith("."):
+            continue
+        if entry.is_dir():
+            if not _is_ours(entry):
+                yield from _search(entry, above | {here})
+        elif entry.is_file() and _is_image(entry):
+            yield entry
+
+
+def find(path: Path) -> list[Path]:
+    """Return the images that a path stands for, sorted: a file gives itself.
+
+    A folder is searched with all that is below it for files with the suffix of an image, and for
+    DICOM files whatever they are called. Left out are hidden files, `*_Annotation.*`, and the
+    overlays of an earlier run.
+
+    Raises:
+        ImageError: there is nothing at the path, or no image in the folder.
+    """
+    if path.is_file():
+        return [path]
+    if not path.is_dir():
+        raise ImageError(f"{path}: no such file or folder")
+    found = list(_search(path, frozenset()))
+    if not found:
+        known = " ".join(sorted(RASTER_SUFFIXES | {DICOM_SUFFIX}))
+        raise ImageError(f"{path}: the folder holds no image ({known}, or DICOM of any name)")
+    return found
+
+
+def read(path: Path) -> Iterator[Image]:
+    """Yield the frames of a file one after another, counted from 1.
+
+    The first bytes tell what it is, not its name. The frames of a DICOM file are decoded as they
+    are asked for, so that a long cine is never in memory as a whole.
+
+    Raises:
+        ImageError: the file cannot be read, or is not an image that can be measured.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again")
+        is_dicom = path.suffix.lower() == DICOM_SUFFIX or dicom.has_magic(path)
+        yield from dicom.read(path) if is_dicom else raster.read(path)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -1,0 +1,125 @@
+"""Which models there are, and whether a file is what it says: name → file → hash → metadata."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fetometry.errors import ModelError
+from fetometry.types import ModelRef
+
+WEIGHTS = Path(__file__).parent / "weights"
+SCHEMA = "fetometry-model/1"
+METADATA_KEY = "fetometry"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model that ships in the package."""
+
+    name: str
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a model file says of itself: pre-processing, outputs, recipe, data, licence."""
+
+    ref: ModelRef
+    description: str
+    size: tuple[int, int]
+    mean: float
+    std: float
+    outputs: Mapping[str, Mapping[str, Any]]
+    details: Mapping[str, Any]
+
+
+def catalogue() -> dict[str, Entry]:
+    """Return the shipped models by name."""
+    listed = json.loads((WEIGHTS / "catalogue.json").read_text(encoding="utf-8"))
+    return {
+        name: Entry(name, WEIGHTS / entry["file"], entry["sha256"])
+        for name, entry in listed.items()
+    }
+
+
+def default_model(plane: str) -> str:
+    """Return the name of the model that measures a plane.
+
+    Raises:
+        ModelError: no shipped model measures it.
+    """
+    models = {"auto": "hc18-head", "head": "hc18-head"}
+    if plane not in models:
+        raise ModelError(f"no model for the plane {plane!r}; allowed: {', '.join(models)}")
+    return models[plane]
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file as hex digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def locate(model: str) -> tuple[Path, str]:
+    """Return the file of a model, by its shipped name or its path, and its SHA-256.
+
+    The hash of a shipped file must be the catalogue's; that of another file must be the one in
+    `FILE.sha256` beside it, if there is such a file.
+
+    Raises:
+        ModelError: there is no such model, or the hash is another one.
+    """
+    shipped = catalogue()
+    path = shipped[model].path if model in shipped else Path(model)
+    if not path.is_file():
+        raise ModelError(
+            f"{model}: no such model; give a .onnx file or one of: {', '.join(shipped)}"
+        )
+    found = sha256_of(path)
+    beside = path.with_name(path.name + ".sha256")
+    expected = found
+    if model in shipped:
+        expected = shipped[model].sha256
+    elif beside.is_file():
+        expected = beside.read_text(encoding="utf-8").split()[0]
+    if found != expected:
+        raise ModelError(
+            f"{path}: this is not the file it should be (SHA-256 {found[:12]}..., expected "
+            f"{expected[:12]}...); install the package again, or export the model again"
+        )
+    return path, found
+
+
+def parse_metadata(text: str | None, path: Path, sha256: str) -> ModelInfo:
+    """Read a model's own description.
+
+    Raises:
+        ModelError: it is missing, of another schema, or incomplete.
+    """
+    if not text:
+        raise ModelError(
+            f"{path}: carries no fetometry metadata, so nobody knows what its numbers mean; "
+            "make model files with `fetometry export`"
+        )
+    try:
+        meta = json.loads(text)
+        if meta["schema"] != SCHEMA:
+            raise ModelError(f"{path}: metadata schema {meta['schema']!r}; this reads {SCHEMA}")
+        given = meta["input"]
+        return ModelInfo(
+            ref=ModelRef(meta["name"], sha256, meta["licence"]),
+            description=meta["description"],
+            size=(int(given["size"][0]), int(given["size"][1])),
+            mean=float(given["mean"]),
+            std=float(given["std"]),
+            outputs=meta["outputs"],
+            details=meta,
+        )
+    except (json.JSONDecodeError, KeyError, TypeError, IndexError, ValueError) as error:
+        raise ModelError(f"{path}: its metadata is damaged ({error!r})") from None

@@ -1,0 +1,213 @@
+"""The whole exam as one JSON document, and back. `docs/exam.schema.json` describes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+
+from fetometry.errors import DataError, FetometryError, OutputError
+from fetometry.geometry import Ellipse
+from fetometry.types import Exam, Finding, Measurement, ModelRef, Problem, Spacing
+
+SCHEMA = "fetometry-exam/1"
+
+#: Decimals written: 0.01 px on an outline is a tenth of what can be seen.
+OUTLINE_DECIMALS, POINT_DECIMALS, ELLIPSE_DECIMALS, VALUE_DECIMALS = 2, 3, 4, 4
+
+#: Lists and objects up to this length stand on one line.
+LINE_LENGTH = 100
+
+Json = dict[str, Any]
+T = TypeVar("T")
+
+
+def exam_json(exam: Exam) -> str:
+    """Return the exam as JSON text, a list of numbers to a line.
+
+    Raises:
+        OutputError: a number is not finite; JSON has no way to say that.
+    """
+    try:
+        return _pretty(_exam(exam), "") + "\n"
+    except ValueError as error:
+        raise OutputError(f"cannot write the exam as JSON: {error}") from error
+
+
+def read_exam(path: Path) -> Exam:
+    """Read an exam that `exam_json` wrote. Keys that are not known are passed over.
+
+    Raises:
+        DataError: the file cannot be read, is not such a document, or is of another version.
+    """
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise DataError(f"{path} is not a JSON document: {error}") from error
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise DataError(
+            f"{path}: the schema must be {SCHEMA}, got {schema!r}; if a later version of "
+            "fetometry wrote it, read it with that one"
+        )
+    return Exam(
+        findings=_read_each(path, document, "findings", _read_finding),
+        problems=_read_each(path, document, "problems", _read_problem),
+        software=str(document.get("software", "")),
+    )
+
+
+def _exam(exam: Exam) -> Json:
+    return {
+        "schema": SCHEMA,
+        "software": exam.software,
+        "findings": [_finding(finding) for finding in exam.findings],
+        "problems": [
+            {"source": problem.source, "frame": problem.frame, "reason": problem.reason}
+            for problem in exam.problems
+        ],
+    }
+
+
+def _finding(finding: Finding) -> Json:
+    spacing, model = finding.spacing, finding.model
+    return {
+        "source": finding.source,
+        "frame": finding.frame,
+        "plane": finding.plane,
+        "plane_probability": _rounded(finding.plane_probability, VALUE_DECIMALS),
+        "model": {"name": model.name, "sha256": model.sha256, "licence": model.licence},
+        "spacing_mm": list(spacing.mm) if spacing else None,
+        "spacing_source": spacing.source if spacing else None,
+        "outline_px": np.round(finding.outline_px, OUTLINE_DECIMALS).tolist(),
+        "ellipse": _ellipse(finding.ellipse),
+        "points_px": {
+            name: [round(float(number), POINT_DECIMALS) for number in point]
+            for name, point in finding.points_px.items()
+        },
+        "measurements": [_measurement(measurement) for measurement in finding.measurements],
+    }
+
+
+def _ellipse(ellipse: Ellipse) -> Json:
+    return {
+        "center_px": [round(float(number), ELLIPSE_DECIMALS) for number in ellipse.center],
+        "semi_axes_px": [round(float(number), ELLIPSE_DECIMALS) for number in ellipse.semi_axes],
+        # rounding may reach 180, which is 0 again
+        "angle_deg": round(float(ellipse.angle_deg), ELLIPSE_DECIMALS) % 180,
+    }
+
+
+def _measurement(measurement: Measurement) -> Json:
+    return {
+        "name": measurement.name,
+        "value": _rounded(measurement.value, VALUE_DECIMALS),
+        "unit": measurement.unit,
+        "value_px": _rounded(measurement.value_px, VALUE_DECIMALS),
+        "low": _rounded(measurement.low, VALUE_DECIMALS),
+        "high": _rounded(measurement.high, VALUE_DECIMALS),
+        "convention": measurement.convention,
+        "flags": list(measurement.flags),
+    }
+
+
+def _rounded(value: float | None, decimals: int) -> float | None:
+    return None if value is None else round(float(value), decimals)
+
+
+def _pretty(value: Any, indent: str) -> str:
+    """Return JSON text with one key or record to a line, and numbers side by side."""
+    line = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    if not value or len(line) <= LINE_LENGTH or not _holds_objects(value):
+        return line
+    deeper = indent + "  "
+    if isinstance(value, dict):
+        items = [f"{json.dumps(key)}: {_pretty(item, deeper)}" for key, item in value.items()]
+        opening, closing = "{}"
+    else:
+        items = [_pretty(item, deeper) for item in value]
+        opening, closing = "[]"
+    body = ",\n".join(deeper + item for item in items)
+    return f"{opening}\n{body}\n{indent}{closing}"
+
+
+def _holds_objects(value: Any) -> bool:
+    return isinstance(value, dict) or (
+        isinstance(value, list) and any(isinstance(item, dict) for item in value)
+    )
+
+
+def _read_each(path: Path, document: Json, key: str, build: Callable[[Json], T]) -> tuple[T, ...]:
+    items = document.get(key)
+    if not isinstance(items, list):
+        raise DataError(f"{path}: {key} must be a list")
+    built = []
+    for number, item in enumerate(items, start=1):
+        try:
+            built.append(build(item))
+        except KeyError as error:
+            raise DataError(f"{path}: item {number} of {key} lacks {error}") from error
+        except (TypeError, ValueError, FetometryError) as error:
+            raise DataError(f"{path}: item {number} of {key}: {error}") from error
+    return tuple(built)
+
+
+def _read_finding(item: Json) -> Finding:
+    model, spacing = item["model"], item["spacing_mm"]
+    return Finding(
+        source=str(item["source"]),
+        frame=int(item["frame"]),
+        plane=str(item["plane"]),
+        plane_probability=_maybe(item["plane_probability"]),
+        model=ModelRef(str(model["name"]), str(model["sha256"]), str(model["licence"])),
+        spacing=None if spacing is None else Spacing(_pair(spacing), str(item["spacing_source"])),
+        outline_px=np.array([_pair(point) for point in item["outline_px"]]).reshape(-1, 2),
+        ellipse=_read_ellipse(item["ellipse"]),
+        points_px={str(name): _pair(point) for name, point in item["points_px"].items()},
+        measurements=tuple(_read_measurement(measured) for measured in item["measurements"]),
+    )
+
+
+def _read_ellipse(item: Json) -> Ellipse:
+    return Ellipse(
+        _pair(item["center_px"]), _pair(item["semi_axes_px"]), _number(item["angle_deg"])
+    )
+
+
+def _read_measurement(item: Json) -> Measurement:
+    return Measurement(
+        name=str(item["name"]),
+        value=_number(item["value"]),
+        unit=str(item["unit"]),
+        value_px=_number(item["value_px"]),
+        convention=str(item["convention"]),
+        low=_maybe(item["low"]),
+        high=_maybe(item["high"]),
+        flags=tuple(str(flag) for flag in item["flags"]),
+    )
+
+
+def _read_problem(item: Json) -> Problem:
+    frame = item["frame"]
+    return Problem(str(item["source"]), None if frame is None else int(frame), str(item["reason"]))
+
+
+def _number(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"a finite number is needed, got {value!r}")
+    return float(value)
+
+
+def _maybe(value: Any) -> float | None:
+    return None if value is None else _number(value)
+
+
+def _pair(value: Sequence[Any]) -> tuple[float, float]:
+    row, col = value
+    return _number(row), _number(col)

@@ -1,0 +1,107 @@
+"""The tables: one row per measurement, and the file that the HC18 challenge takes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+
+from fetometry.report.names import source_stem
+from fetometry.types import Exam, Finding, Measurement
+
+MEASUREMENT_COLUMNS = (
+    "source",
+    "frame",
+    "plane",
+    "plane_probability",
+    "name",
+    "value_mm",
+    "value_px",
+    "low_mm",
+    "high_mm",
+    "mm_per_px_row",
+    "mm_per_px_col",
+    "spacing_source",
+    "convention",
+    "flags",
+    "model",
+)
+
+HC18_COLUMNS = (
+    "filename",
+    "center_x_mm",
+    "center_y_mm",
+    "semi_axes_a_mm",
+    "semi_axes_b_mm",
+    "angle_rad",
+)
+
+Row = Sequence[str | int]
+
+
+def measurements_csv(exam: Exam) -> str:
+    """Return one row per measurement. A cell is empty where there is no such number."""
+    rows = (
+        _measurement_row(finding, measurement)
+        for finding in exam.findings
+        for measurement in finding.measurements
+    )
+    return _text(MEASUREMENT_COLUMNS, rows)
+
+
+def hc18_csv(exam: Exam) -> str:
+    """Return the ellipse of every head that has a spacing, as the HC18 challenge takes it.
+
+    The centre of the first pixel is (0, 0) mm, x runs to the right and y down, the angle is that
+    of the long axis from the x axis towards the y axis, from 0 to below pi.
+
+    References:
+        van den Heuvel TLA et al. Automated measurement of fetal head circumference using 2D
+        ultrasound images. PLoS ONE 2018;13(8):e0200412; hc18.grand-challenge.org.
+    """
+    return _text(HC18_COLUMNS, _hc18_rows(exam))
+
+
+def _measurement_row(finding: Finding, measurement: Measurement) -> Row:
+    millimetres = measurement.unit == "mm"
+    spacing = finding.spacing
+    return (
+        finding.source,
+        finding.frame,
+        finding.plane,
+        _fixed(finding.plane_probability, 4),
+        measurement.name,
+        _fixed(measurement.value if millimetres else None, 2),
+        _fixed(measurement.value_px, 2),
+        _fixed(measurement.low if millimetres else None, 2),
+        _fixed(measurement.high if millimetres else None, 2),
+        f"{spacing.mm[0]:.6g}" if spacing else "",
+        f"{spacing.mm[1]:.6g}" if spacing else "",
+        spacing.source if spacing else "",
+        measurement.convention,
+        ";".join(measurement.flags),
+        finding.model.name,
+    )
+
+
+def _hc18_rows(exam: Exam) -> Iterator[Row]:
+    for finding in exam.findings:
+        if finding.plane != "head" or finding.spacing is None:
+            continue
+        ellipse = finding.ellipse.scaled(*finding.spacing.mm)
+        row, col = ellipse.center
+        numbers = (col, row, *ellipse.semi_axes, math.radians(ellipse.angle_deg))
+        yield (f"{source_stem(finding.source)}.png", *(f"{number:.6f}" for number in numbers))
+
+
+def _fixed(value: float | None, decimals: int) -> str:
+    return "" if value is None else f"{value:.{decimals}f}"
+
+
+def _text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    file = io.StringIO()
+    table = csv.writer(file, lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    return file.getvalue()

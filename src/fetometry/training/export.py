@@ -1,0 +1,149 @@
+"""A run becomes one ONNX file: weights, pre-processing, meaning of every output, origin."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+from torch import Tensor, nn
+
+import fetometry
+from fetometry.errors import ModelError
+from fetometry.predict.catalogue import METADATA_KEY, SCHEMA
+from fetometry.training.fit import BEST, load
+from fetometry.training.heads import build_heads
+from fetometry.training.recipe import Recipe
+
+#: Exported and torch logits may differ by this share of their range; half precision costs 5e-4.
+TOLERANCE = 5e-3
+
+#: Initialisers with fewer numbers than this stay in single precision.
+SMALL = 64
+
+
+class _Named(nn.Module):
+    """A network whose outputs are a tuple in a fixed order, as ONNX wants them."""
+
+    def __init__(self, network: nn.Module, names: list[str]) -> None:
+        super().__init__()
+        self.network, self.names = network, names
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        outputs = self.network(image)
+        return tuple(outputs[name].float() for name in self.names)
+
+
+def metadata(recipe: Recipe, extra: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the file says of itself."""
+    return {
+        "schema": SCHEMA,
+        "name": recipe.name,
+        "licence": recipe.licence,
+        "description": recipe.description,
+        "input": {
+            "size": list(recipe.input.size),
+            "mean": recipe.input.mean,
+            "std": recipe.input.std,
+            "values": "grey 0 to 255, letterboxed, then (x - mean) / std",
+        },
+        "outputs": {name: dict(h.meaning()) for name, h in build_heads(recipe.heads).items()},
+        "recipe": json.loads(recipe.as_json()),
+        "software": {
+            "fetometry": fetometry.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        **extra,
+    }
+
+
+def _halve(model: onnx.ModelProto) -> None:
+    """Store large initialisers in half precision; a Cast gives the graph single precision."""
+    graph = model.graph
+    casts = []
+    for tensor in graph.initializer:
+        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALL:
+            continue
+        name = tensor.name
+        values = numpy_helper.to_array(tensor)
+        tensor.CopyFrom(numpy_helper.from_array(values.astype(np.float16), f"{name}_half"))
+        casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
+    nodes = [*casts, *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+def _accepted(path: Path, network: _Named, sample: Tensor) -> float:
+    """Return the largest difference from torch, relative to the output's range.
+
+    Raises:
+        ModelError: it is larger than `TOLERANCE`.
+    """
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = session.run(None, {session.get_inputs()[0].name: sample.numpy()})
+    with torch.no_grad():
+        expected = network(sample)
+    worst = 0.0
+    for mine, theirs in zip(found, expected, strict=True):
+        scale = float(theirs.abs().max()) or 1.0
+        worst = max(worst, float(np.abs(mine - theirs.numpy()).max()) / scale)
+    if worst > TOLERANCE:
+        raise ModelError(
+            f"{path}: its output differs from torch by {worst:.2g} of the range "
+            f"(allowed: {TOLERANCE}); the export is refused"
+        )
+    return worst
+
+
+def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
+    """Write a run's best checkpoint as ONNX, and `OUT.sha256` beside it.
+
+    Returns the largest difference from torch, relative to the output's range.
+
+    Raises:
+        ModelError: the exported network does not agree with torch.
+        RecipeError: the folder holds no run.
+    """
+    recipe, network = load(run, checkpoint)
+    names = list(build_heads(recipe.heads))
+    wrapped = _Named(network, names).eval()
+    sample = torch.rand(2, 1, *recipe.input.size, generator=torch.Generator().manual_seed(0))
+    program = torch.onnx.export(
+        wrapped,
+        ((sample * 255 - recipe.input.mean) / recipe.input.std,),
+        input_names=["image"],
+        output_names=names,
+        dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=256)}},
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise ModelError(f"{run}: torch could not export this network")
+    model = program.model_proto
+    _halve(model)
+    described = model.metadata_props.add()
+    described.key = METADATA_KEY
+    described.value = json.dumps(metadata(recipe, {"run": run_facts(run)}), sort_keys=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(out.name + ".part")
+    onnx.save(model, str(part))
+    difference = _accepted(part, wrapped, (sample * 255 - recipe.input.mean) / recipe.input.std)
+    part.replace(out)
+    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    out.with_name(out.name + ".sha256").write_text(f"{digest}  {out.name}\n", encoding="utf-8")
+    return difference
+
+
+def run_facts(run: Path) -> dict[str, Any]:
+    """Return what a run wrote about itself, for the model's metadata."""
+    path = run / "facts.json"
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
