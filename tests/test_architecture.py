@@ -60,7 +60,8 @@ UNITS = {
         (*NOUNS, "version"),
         ("cv2", "highdicom", "matplotlib", "numpy", "pydicom"),
     ),
-    "pipeline": Unit(("pipeline",), (*NOUNS, *STAGES, "version")),
+    "pipeline": Unit(("pipeline",), (*NOUNS, *STAGES, "version"), ("numpy",)),
+    "doctor": Unit(("doctor",), (*NOUNS, "measure", "phantom", "predict")),
     "preparing": Unit(
         (
             "training",
@@ -88,7 +89,7 @@ UNITS = {
         ),
     ),
     "serve": Unit(_folder("serve"), ANYTHING, ("fastapi", "pynetdicom", "uvicorn")),
-    "cli": Unit((*_folder("cli"), "__main__"), (*ANYTHING, "serve"), ("rich", "typer")),
+    "cli": Unit((*_folder("cli"), "__main__"), (*ANYTHING, "doctor", "serve"), ("rich", "typer")),
 }
 
 

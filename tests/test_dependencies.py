@@ -10,7 +10,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).resolve().parents[1]
-STRONG = re.compile(r"(?<![A-Za-z])A?GPL|(?<!Lesser )General Public License(?! v?\d* ?or Lesser)")
+STRONG = re.compile(r"(?<!L)GPL|(?<!Lesser )General Public License")
 WEAK = re.compile(r"LGPL|Lesser General Public|MPL|Mozilla Public|EPL|Eclipse Public|CDDL")
 
 

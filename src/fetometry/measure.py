@@ -40,6 +40,9 @@ LIMITS = Limits()
 #: With more than this share of the outline outside the image there is nothing to measure.
 MOST_CUT = 0.5
 
+#: With a smaller share of the outline on the ellipse, the ellipse does not describe it.
+LEAST_INLIERS = 0.5
+
 
 def _cut_share(ellipse: Ellipse, shape: tuple[int, int]) -> float:
     points = ellipse.points(720)
@@ -79,6 +82,8 @@ def measure_head(image: Image, prediction: Prediction, spacing: Spacing | None) 
             outside `HC_RANGE_MM`.
     """
     fit = fit_ellipse(prediction.outline_px)
+    if fit.inliers < LEAST_INLIERS:
+        raise MeasurementError("the outline that was found is not that of a head")
     if _cut_share(fit.ellipse, image.shape) > MOST_CUT:
         raise MeasurementError("the image edge cuts more than half of the head")
     mm = spacing.mm if spacing else (1.0, 1.0)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from fetometry.errors import ImageError, SpacingError
+from fetometry.errors import ImageError, MeasurementError, SpacingError
 from fetometry.geometry import Ellipse, Points
 
 #: Regions whose deltas differ by less than this are the same calibration.
@@ -202,6 +202,13 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     flags: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = [n for n in (self.value, self.value_px, self.low, self.high) if n is not None]
+        if not all(math.isfinite(number) and number > 0 for number in numbers):
+            raise MeasurementError(f"{self.name} must be a positive number, got {numbers}")
+        if self.unit not in ("mm", "px"):
+            raise MeasurementError(f"{self.name}: the unit must be mm or px, got {self.unit!r}")
 
 
 @dataclass(frozen=True)

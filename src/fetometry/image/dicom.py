@@ -18,11 +18,17 @@ from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
-from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, JPEG2000TransferSyntaxes
+from pydicom.uid import (
+    UID,
+    DeflatedExplicitVRLittleEndian,
+    JPEG2000TransferSyntaxes,
+    RLELossless,
+)
 
 from fetometry.errors import ImageError
 from fetometry.image import quiet
 from fetometry.image.calibration import Calibration, calibrate
+from fetometry.image.codestream import Codestream, describe
 from fetometry.image.grey import check_size, refuse_blank, refuse_photograph, to_grey
 from fetometry.types import Image
 
@@ -41,6 +47,9 @@ SAMPLES = {
 _MAGIC_AT, _MAGIC = 128, b"DICM"
 _PIXEL_DATA, _ITEM, _END = 0x7FE00010, 0xFFFEE000, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
+
+#: Room for what may come before the size in a JPEG frame, a colour profile above all.
+_FRAME_HEADER_BYTES = 1 << 17
 
 #: What pydicom was seen to raise on files that are damaged or break the standard.
 _PYDICOM_RAISES = (
@@ -85,23 +94,15 @@ class _Header:
 
     dataset: Dataset
     syntax: UID
-    implicit: bool
     shape: tuple[int, int]
     frames: int
     samples: int
     bits: int
     photometric: str
+    signed: bool
+    palette: bool
     ultrasound: bool
     calibration: Calibration
-
-    @property
-    def pixels_in_place(self) -> bool:
-        """Whether the pixel data lie in the file where its transfer syntax says.
-
-        Not when the whole dataset is deflated, nor when its elements are not encoded as announced.
-        """
-        deflated = self.syntax == DeflatedExplicitVRLittleEndian
-        return not deflated and self.implicit == self.syntax.is_implicit_VR
 
     @property
     def frame_bytes(self) -> int:
@@ -121,12 +122,13 @@ def _header(dataset: Dataset, source: str) -> _Header:
     return _Header(
         dataset=dataset,
         syntax=UID(str(dataset.file_meta.get("TransferSyntaxUID", ""))),
-        implicit=bool(dataset.original_encoding[0]),
         shape=shape,
         frames=int(dataset.get("NumberOfFrames") or 1),
         samples=int(dataset.get("SamplesPerPixel") or 1),
         bits=int(dataset.get("BitsAllocated") or 0),
         photometric=str(dataset.get("PhotometricInterpretation") or ""),
+        signed=dataset.get("PixelRepresentation") == 1,
+        palette="RedPaletteColorLookupTableDescriptor" in dataset,
         ultrasound=dataset.get("Modality") == "US",
         calibration=calibrate(dataset, shape),
     )
@@ -143,10 +145,7 @@ def _check_syntax(header: _Header, source: str) -> None:
             f"encrypted, video, private or missing; {advice}"
         ) from None
     if not decoder.is_available:
-        raise ImageError(
-            f"{source}: no decoder for {header.syntax.name} is installed: "
-            f"pip install python-gdcm, or {advice}"
-        )
+        raise ImageError(f"{source}: no installed decoder takes {header.syntax.name}; {advice}")
 
 
 def _check_photometric(header: _Header, source: str) -> None:
@@ -161,6 +160,11 @@ def _check_photometric(header: _Header, source: str) -> None:
         raise ImageError(
             f"{source}: Photometric Interpretation {tag} has {wanted} samples per pixel, but "
             f"Samples per Pixel is {header.samples}: one of the two tags is wrong"
+        )
+    if header.palette != (tag == "PALETTE COLOR"):
+        there = "there is a palette" if header.palette else "there is no palette"
+        raise ImageError(
+            f"{source}: Photometric Interpretation is {tag}, but {there}: the tag is wrong"
         )
     if tag in ("YBR_RCT", "YBR_ICT") and header.syntax not in JPEG2000TransferSyntaxes:
         raise ImageError(
@@ -188,27 +192,77 @@ def _check_native(file: BinaryIO, length: int, header: _Header, source: str) -> 
         )
 
 
-def _check_fragments(file: BinaryIO, source: str) -> None:
-    """Walk over the fragments of compressed pixels to see that the last one is whole.
+def _fragments(file: BinaryIO, source: str) -> Iterator[bytes]:
+    """Yield the first bytes of each fragment of compressed pixels, the offset table left out.
 
-    pydicom passes on a shortened fragment, and decoders fill what is missing with grey.
+    Raises:
+        ImageError: the last one is not whole. pydicom would pass it on, and decoders fill what is
+            missing with grey.
     """
     start = file.tell()
     size = file.seek(0, 2)
     file.seek(start)
+    first, kind = True, _ITEM
     while len(head := file.read(8)) == 8:
         group, element, length = struct.unpack("<HHL", head)
-        if group << 16 | element != _ITEM:
+        kind, start = group << 16 | element, file.tell()
+        if kind != _ITEM:
             break
-        file.seek(length, 1)
-    at_end = len(head) == 8 and group << 16 | element == _END
+        if not first:
+            yield file.read(min(length, _FRAME_HEADER_BYTES))
+        first = False
+        file.seek(start + length)
     # the delimiter at the very end is missing in some files, and nothing is lost with it
-    if not at_end and file.tell() != size:
+    if kind != _END and file.tell() != size:
         raise ImageError(f"{source}: the pixel data are truncated; copy or export it again")
 
 
-def _check_pixels(file: BinaryIO, header: _Header, source: str) -> None:
-    """Check the pixel data, at whose tag the file is positioned, without reading them."""
+def _check_codestream(found: Codestream, header: _Header, source: str) -> None:
+    tagged = f"{header.shape[1]} x {header.shape[0]} pixels of {header.samples} samples"
+    coded = f"{found.shape[1]} x {found.shape[0]} of {found.samples}"
+    if found.shape != header.shape or found.samples != header.samples:
+        raise ImageError(
+            f"{source}: the tags announce {tagged}, but the compressed frame has {coded}: Rows, "
+            "Columns, Samples per Pixel or Photometric Interpretation is wrong"
+        )
+    if found.bits > header.bits:
+        raise ImageError(
+            f"{source}: Bits Allocated is {header.bits}, but the compressed frame has "
+            f"{found.bits} bits: the tag is wrong"
+        )
+    if found.to_rgb and header.photometric.startswith("YBR_FULL"):
+        raise ImageError(
+            f"{source}: Photometric Interpretation is {header.photometric}, but the compressed "
+            "frame is YBR_RCT or YBR_ICT: the tag is wrong"
+        )
+
+
+def _check_fragments(file: BinaryIO, header: _Header, source: str) -> None:
+    """Compare the frames that are compressed as JPEG or JPEG 2000 with the tags."""
+    jpeg2000 = header.syntax in JPEG2000TransferSyntaxes
+    described = False
+    for start in _fragments(file, source):
+        if header.syntax == RLELossless:
+            continue
+        found = describe(start, jpeg2000=jpeg2000)
+        if found is not None:
+            _check_codestream(found, header, source)
+        elif not described:
+            raise ImageError(
+                f"{source}: the transfer syntax is {header.syntax.name}, but the pixel data are "
+                "not: encrypted, damaged or wrongly tagged; export it uncompressed"
+            )
+        described = True
+
+
+def _check_pixels(file: BinaryIO, header: _Header, source: str) -> bool:
+    """Check the pixel data, at whose tag the file is positioned, without reading them.
+
+    Tell whether they lie where the transfer syntax says: not so where all elements are deflated,
+    or where some writer did not encode them as announced.
+    """
+    if header.syntax == DeflatedExplicitVRLittleEndian:
+        return False
     order = "<" if header.syntax.is_little_endian else ">"
     head = file.read(8)
     if len(head) < 8:
@@ -216,30 +270,44 @@ def _check_pixels(file: BinaryIO, header: _Header, source: str) -> None:
     group, element, length = struct.unpack(f"{order}HHL", head)
     if group << 16 | element != _PIXEL_DATA:
         raise ImageError(f"{source}: the DICOM file holds no integer pixels (no Pixel Data)")
-    if not header.implicit:  # the two letters of its VR and two zeros came first
+    explicit = head[4:] in (b"OB\0\0", b"OW\0\0")
+    if explicit == header.syntax.is_implicit_VR:
+        return False
+    if explicit:
         (length,) = struct.unpack(f"{order}L", file.read(4))
     if header.syntax.is_encapsulated:
-        _check_fragments(file, source)
+        _check_fragments(file, header, source)
     elif length != _UNDEFINED:
         _check_native(file, length, header, source)
+    return True
 
 
-def _open(path: Path, source: str) -> _Header:
-    """Read everything but the pixels, and refuse what cannot be decoded faithfully."""
+def _open(path: Path, source: str) -> tuple[_Header, bool]:
+    """Read everything but the pixels, and refuse what cannot be decoded faithfully.
+
+    The second value tells whether the pixels can be read straight from the file.
+    """
     with _refused(source, "the DICOM file is damaged"), path.open("rb") as file:
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
         header = _header(dataset, source)
         _check_syntax(header, source)
         _check_photometric(header, source)
-        if header.pixels_in_place:
-            _check_pixels(file, header, source)
-    return header
+        in_place = _check_pixels(file, header, source)
+    return header, in_place
 
 
-def _frames(path: Path, header: _Header, source: str) -> Iterator[NDArray[Any]]:
-    """Yield (H, W) or RGB (H, W, 3) pixels, one frame in memory at a time."""
+def _decoded(pixels: Path | Dataset, header: _Header) -> Iterator[NDArray[Any]]:
+    if header.syntax.is_encapsulated and header.syntax != RLELossless:
+        # the codestream orders its samples itself, and decoders return them pixel by pixel
+        return iter_pixels(pixels, planar_configuration=0)
+    return iter_pixels(pixels)
+
+
+def _frames(path: Path, header: _Header, in_place: bool) -> Iterator[NDArray[Any]]:
+    """Yield (H, W) or RGB (H, W, 3) pixels, one frame in memory at a time where possible."""
+    source = str(path)
     with _refused(source, "the DICOM file is damaged"):
-        frames = iter_pixels(path if header.pixels_in_place else pydicom.dcmread(path))
+        frames = _decoded(path if in_place else pydicom.dcmread(path), header)
     found = 0
     while True:
         with _refused(source, f"frame {found + 1} cannot be decoded"):
@@ -267,8 +335,8 @@ def read(path: Path) -> Iterator[Image]:
             syntax that cannot be decoded, or nothing in it to measure.
     """
     source = str(path)
-    header = _open(path, source)
-    for number, pixels in enumerate(_frames(path, header, source), start=1):
+    header, in_place = _open(path, source)
+    for number, pixels in enumerate(_frames(path, header, in_place), start=1):
         grey = to_grey(pixels)
         if header.photometric == "MONOCHROME1":  # its lowest value is white
             grey = 255 - grey

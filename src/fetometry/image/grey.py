@@ -27,6 +27,9 @@ COLOURED = 20
 #: A photograph is coloured over more than this share. A Doppler box was seen to reach 0.18.
 PHOTO_SHARE = 1 / 3
 
+#: Pixels that are looked at for colour.
+PHOTO_SAMPLE = 20_000
+
 #: Mean resultant length of the hues of the coloured pixels: 1 is one hue. One-tint maps lie above
 #: 0.97 however much they colour, photographs below 0.9.
 PHOTO_HUES = 0.9
@@ -91,21 +94,22 @@ def refuse_photograph(pixels: NDArray[Any], source: str) -> None:
     """
     if pixels.ndim == 2:
         return
-    step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // 40_000))
-    sample = pixels[::step, ::step, :3].astype(np.float32)
+    step = max(1, math.isqrt(pixels.shape[0] * pixels.shape[1] // PHOTO_SAMPLE))
+    sample = pixels[::step, ::step, :3]
     if pixels.dtype != np.uint8:
-        sample *= 255 / max(float(sample.max()), 1e-12)
-    chroma = sample.max(axis=-1) - sample.min(axis=-1)
-    coloured = sample[chroma > COLOURED]  # (N, 3)
-    if len(coloured) <= PHOTO_SHARE * chroma.size:
+        sample = sample * (255 / max(float(sample.max()), 1e-12))
+    red, green, blue = (np.ascontiguousarray(sample[..., k], np.float32) for k in range(3))
+    chroma = cv2.max(cv2.max(red, green), blue) - cv2.min(cv2.min(red, green), blue)
+    coloured = chroma > COLOURED
+    share = float(coloured.mean())
+    if share <= PHOTO_SHARE:
         return
-    luma = coloured @ LUMA
-    hue = np.stack([coloured[:, 0] - luma, coloured[:, 2] - luma], axis=1)  # ~ (Cr, Cb)
-    hue /= np.linalg.norm(hue, axis=1, keepdims=True)
-    if np.linalg.norm(hue.mean(axis=0)) < PHOTO_HUES:
+    luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
+    hue = (red - luma + 1j * (blue - luma))[coloured]  # (N,), an angle in the plane of (Cr, Cb)
+    if abs(np.mean(hue / abs(hue))) < PHOTO_HUES:
         raise ImageError(
-            f"{source}: it looks like a colour photograph "
-            f"({len(coloured) / chroma.size:.0%} of it is coloured, in many hues), not ultrasound"
+            f"{source}: it looks like a colour photograph ({share:.0%} of it is coloured, "
+            "in many hues), not ultrasound"
         )
 
 

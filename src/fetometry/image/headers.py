@@ -94,7 +94,7 @@ def _png_fault(file: BinaryIO) -> str:
 
 # ---- JPEG: markers 0xFF.., most with a length; the frame header SOFn carries the size
 
-_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_SOF = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {0xF7}  # the last is JPEG-LS
 _SOS, _EOI = 0xDA, 0xD9
 _BARE = frozenset(range(0xD0, 0xD8)) | {0x01}
 
@@ -115,12 +115,22 @@ def _jpeg_segments(file: BinaryIO) -> Iterator[tuple[int, int]]:
             offset += _unpack(file, offset, ">H")[0]
 
 
-def _jpeg_shapes(file: BinaryIO) -> list[Shape]:
+def jpeg_frame_header(file: BinaryIO) -> tuple[int, int, int, int]:
+    """Return bits, rows, columns and components of a JPEG or JPEG-LS codestream.
+
+    Raises:
+        struct.error: it ends too soon, or has no frame header before its first scan.
+    """
     for marker, offset in _jpeg_segments(file):
         if marker in _SOF:
-            rows, cols = _unpack(file, offset + 3, ">HH")
-            return [(rows, cols)]
-    return []
+            bits, rows, cols, samples = _unpack(file, offset + 2, ">BHHB")
+            return bits, rows, cols, samples
+    raise struct.error("no frame header")
+
+
+def _jpeg_shapes(file: BinaryIO) -> list[Shape]:
+    _, rows, cols, _ = jpeg_frame_header(file)
+    return [(rows, cols)]
 
 
 def _jpeg_fault(file: BinaryIO) -> str:
@@ -182,8 +192,10 @@ def _webp_fault(file: BinaryIO) -> str:
 # ---- TIFF: a chain of directories, one a page, of (tag, type, count, value or its offset)
 
 _TIFF_TYPES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
-_WIDTH, _HEIGHT = 256, 257
+_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC = 256, 257, 258, 262
 _PIECES = ((273, 279), (324, 325))  # (offsets, byte counts) of strips, of tiles
+_TAGS = frozenset({_WIDTH, _HEIGHT, _BITS, _PHOTOMETRIC, *_PIECES[0], *_PIECES[1]})
+_WHITE_IS_ZERO = 0
 
 
 class _Tiff:
@@ -215,7 +227,7 @@ class _Tiff:
     def _entry(self, offset: int) -> tuple[int, tuple[int, ...]]:
         layout = f"{self._order}HH{self._offset}"
         tag, kind, count = _unpack(self._file, offset, layout)
-        if kind not in _TIFF_TYPES or tag not in (_WIDTH, _HEIGHT, *_PIECES[0], *_PIECES[1]):
+        if kind not in _TIFF_TYPES or tag not in _TAGS:
             return tag, ()
         if count > self._size:
             raise struct.error("more values than the file has bytes")
@@ -240,6 +252,9 @@ def _tiff_fault(file: BinaryIO) -> str:
         ]
         if not pieces or any(offset + length > size for offset, length in pieces):
             return TRUNCATED
+        inverted = page.get(_PHOTOMETRIC, ()) == (_WHITE_IS_ZERO,)
+        if inverted and max(page.get(_BITS, (1,))) > 8:  # OpenCV inverts 8 bits, but not 16
+            return "white is stored as 0: save it with black as 0, or in 8 bits"
     return ""
 
 

@@ -56,13 +56,16 @@ def _decode(content: NDArray[np.uint8], page: int | None) -> NDArray[Any] | None
     """Return a page as grey (H, W) or RGB (H, W, 3), or None where OpenCV gives up."""
     try:
         with quiet.opencv:
+            pixels: Any
             if page is None:
                 pixels = cv2.imdecode(content, cv2.IMREAD_UNCHANGED)
             else:
                 one = (page, page + 1)
                 _, pages = cv2.imdecodemulti(content, cv2.IMREAD_UNCHANGED, range=one)
                 pixels = pages[0]
-            return pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, _TO_RGB[pixels.shape[2]])
+            if pixels.ndim == 3:
+                pixels = cv2.cvtColor(pixels, _TO_RGB[pixels.shape[2]])
+            return np.asarray(pixels)
     except (cv2.error, AttributeError, LookupError, MemoryError):
         # imdecode returns None, imdecodemulti an empty tuple, where there is nothing to return
         return None

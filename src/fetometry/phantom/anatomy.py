@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fetometry.geometry import Ellipse, distances_to
-from fetometry.phantom.probe import Field, Grid
+from fetometry.phantom.probe import Field, Grid, Probe
 from fetometry.phantom.speckle import Medium, amplitude, smooth_noise
 
 TISSUE_DB, PLACENTA_DB, FLUID_DB = -33.0, -29.0, -60.0
@@ -32,9 +32,10 @@ SKULL_MIRROR_DB = -6.0
 #: Level of the falx and of the walls of the ventricles, likewise.
 LINE_DB = -11.0
 
-#: The grey of the skull's rim falls half way to that of the tissue where its echo has fallen by
-#: about this much; a Gaussian echo gets there sqrt(this / 24 dB) widths from its middle.
-RIM_DB = 11.0
+#: The grey of the skull's rim falls half way to that of its surroundings where its echo has
+#: fallen by about this much: the first for a grown head in tissue, the second for a small one in
+#: fluid. A Gaussian echo gets there sqrt(this / 24 dB) widths from its middle.
+RIM_DB = (13.0, 15.0)
 
 #: Parts of the brain: place (along, across) and size in semi-axes, level, loss. Along is positive
 #: towards the forehead, across away from the probe; the near hemisphere is lost in
@@ -172,7 +173,8 @@ def mirror_gain(facing: Field) -> Field:
     Rough bone is between a mirror and a diffuser: about -9 dB at 45 degrees and -40 dB when
     the beam grazes it, which is why the sides of a fetal head drop out.
     """
-    return amplitude(np.asarray(-40 * (1 - facing) ** 1.2, dtype=np.float32))
+    tilt = np.clip(1 - facing, 0, 1)  # rounding may leave a cosine above 1
+    return amplitude(np.asarray(-40 * tilt**1.2, dtype=np.float32))
 
 
 def maturity(hc_mm: float) -> float:
@@ -183,6 +185,13 @@ def maturity(hc_mm: float) -> float:
 def skull_fwhm_mm(hc_mm: float) -> float:
     """Return the width of the skull's echo; the bone thickens as the head grows."""
     return 0.85 + 0.002 * hc_mm
+
+
+def rim_mm(hc_mm: float, probe: Probe) -> float:
+    """Return how far the picture of the skull spreads outwards from the middle of its echo."""
+    width_mm = np.hypot(skull_fwhm_mm(hc_mm), probe.axial_fwhm_mm)
+    fall_db = np.interp(maturity(hc_mm), (0, 1), RIM_DB[::-1])
+    return float(width_mm * np.sqrt(fall_db / 24))
 
 
 def _outline_noise(frame: HeadFrame, rng: np.random.Generator, terms: int) -> Field:
@@ -225,14 +234,13 @@ def lay_fetus(tissue: Tissue, frame: HeadFrame, grid: Grid, rng: np.random.Gener
         tissue.lay(part, np.asarray(PART_DB + 3 * lumps, np.float32), 2 * TISSUE_LOSS)
 
 
-def lay_skull(tissue: Tissue, frame: HeadFrame, rim_mm: float, rng: np.random.Generator) -> None:
+def lay_skull(tissue: Tissue, frame: HeadFrame, inset_mm: float, rng: np.random.Generator) -> None:
     """Lay the skull, so that the rim that is seen lies on the outline.
 
-    The echo of the skull is centred `rim_mm` inside the outline: that far out the picture of a
-    bright layer spreads.
+    The echo of the skull is centred `inset_mm` inside the outline.
     """
     hc_mm = frame.ellipse.circumference
-    depth = (frame.distance + np.float32(rim_mm)) / skull_fwhm_mm(hc_mm)
+    depth = (frame.distance + np.float32(inset_mm)) / skull_fwhm_mm(hc_mm)
     layer = np.exp(-4 * np.log(2) * np.square(depth)).astype(np.float32)
     ossified = maturity(hc_mm)
     tissue.lay(layer, SKULL_DB, SKULL_LOSS * (0.4 + 0.6 * ossified))
@@ -303,10 +311,9 @@ def lay_near_field(grid: Grid, rng: np.random.Generator) -> Tissue:
 def head_medium(ellipse_mm: Ellipse, grid: Grid, rng: np.random.Generator) -> Medium:
     """Return the tissue of a head whose skull is seen to end on the ellipse (in mm)."""
     frame = HeadFrame.of(ellipse_mm, grid, rng)
-    width_mm = np.hypot(skull_fwhm_mm(ellipse_mm.circumference), grid.probe.axial_fwhm_mm)
     tissue = lay_near_field(grid, rng)
     lay_uterus(tissue, frame, grid, rng)
     lay_fetus(tissue, frame, grid, rng)
     lay_brain(tissue, frame, grid, rng)
-    lay_skull(tissue, frame, float(width_mm * np.sqrt(RIM_DB / 24)), rng)
+    lay_skull(tissue, frame, rim_mm(ellipse_mm.circumference, grid.probe), rng)
     return tissue.medium()

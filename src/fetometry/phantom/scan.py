@@ -46,10 +46,10 @@ class HeadSpec:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _check("HC", self.hc_mm, HC_RANGE_MM, " mm. Is it in cm?")
+        _check("HC", self.hc_mm, HC_RANGE_MM, unit=" mm", ask=". Is it in cm?")
         _check("cephalic index (BPD / OFD)", self.cephalic_index, CEPHALIC_INDEX_RANGE)
         for side in self.shape:
-            _check("each side of the picture", side, SIDE_RANGE_PX, " pixels")
+            _check("each side of the picture", side, SIDE_RANGE_PX, unit=" pixels")
         if not all(map(math.isfinite, (self.angle_deg, *self.offset_mm))):
             raise UsageError("angle and offset must be finite numbers")
         if self.seed < 0:
@@ -75,11 +75,9 @@ class HeadSpec:
         if self.mm_per_px is not None:
             return Screen(self.shape, self.mm_per_px)
         a, b = self.semi_axes_mm
-        sine, cosine = (
-            math.sin(math.radians(self.angle_deg)),
-            math.cos(math.radians(self.angle_deg)),
-        )
-        width, height = 2 * math.hypot(a * cosine, b * sine), 2 * math.hypot(a * sine, b * cosine)
+        turn = math.radians(self.angle_deg)
+        width = 2 * math.hypot(a * math.cos(turn), b * math.sin(turn))
+        height = 2 * math.hypot(a * math.sin(turn), b * math.cos(turn))
         zoom = 0.7 + 0.3 * maturity(self.hc_mm)
         pixel_mm = max(width / FILLS[0] / self.shape[1], height / FILLS[1] / self.shape[0]) / zoom
         return Screen(self.shape, (round(pixel_mm, 4), round(pixel_mm, 4)))
@@ -92,10 +90,12 @@ class HeadSpec:
         return Ellipse(center, self.semi_axes_mm, self.angle_deg)
 
 
-def _check(what: str, value: float, allowed: tuple[float, float], unit: str = "") -> None:
+def _check(
+    what: str, value: float, allowed: tuple[float, float], *, unit: str = "", ask: str = ""
+) -> None:
     low, high = allowed
     if not low <= value <= high:  # also refuses NaN
-        raise UsageError(f"{what} must be {low:g} to {high:g}, got {value:g}{unit}")
+        raise UsageError(f"{what} must be {low:g} to {high:g}{unit}, got {value:g}{ask}")
 
 
 @dataclass(frozen=True)
@@ -177,7 +177,8 @@ def _ruler(picture: Field, screen: Screen, face_row_mm: float) -> None:
         length = 2 * unit if number % 5 == 0 else unit
         for line, share in ((first, first + 1 - row), (first + 1, row - first)):
             if line < screen.shape[0]:
-                picture[line, unit : unit + length] = 220 * share
+                tick = picture[line, unit : unit + length]
+                np.maximum(tick, np.float32(220 * share), out=tick)
 
 
 def _label(pixels: NDArray[np.uint8]) -> None:

@@ -91,12 +91,9 @@ def ascii_text(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    plain = []
-    for letter in unicodedata.normalize("NFC", text):
-        parts = unicodedata.normalize("NFKD", letter)
-        kept = "".join(part for part in parts if " " <= part <= "~")
-        plain.append(kept or "?")
-    return "".join(plain)
+    parts = unicodedata.normalize("NFKD", text)
+    kept = (part for part in parts if not unicodedata.combining(part))
+    return "".join(part if " " <= part <= "~" else "?" for part in kept)
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ SCHEMA = "fetometry-exam/1"
 OUTLINE_DECIMALS, POINT_DECIMALS, ELLIPSE_DECIMALS, VALUE_DECIMALS = 2, 3, 4, 4
 
 #: Lists and objects up to this length stand on one line.
-LINE_LENGTH = 100
+LINE_LENGTH = 200
 
 Json = dict[str, Any]
 T = TypeVar("T")

@@ -36,10 +36,10 @@ LONG_SIDE_PX = 2400
 STRAY = 0.04
 
 OUTLINE = Style((255, 255, 255))
-STRAY_LEGEND = "white dots: outline off the ellipse"
+STRAY_LEGEND = "white: outline off the ellipse"
 
 #: In pixels at unit 1.
-LINE_PX, HALO_PX, TICK_PX = 1.2, 1.0, 7.0
+LINE_PX, HALO_PX, TICK_PX, DOT_PX = 1.2, 1.0, 7.0, 1.0
 HALO_STRENGTH = 0.65
 LABEL_SIZE, LABEL_GAP_PX, LABEL_HEIGHT_PX, MARGIN_PX = 0.5, 8.0, 12.0, 4.0
 
@@ -72,7 +72,7 @@ def draw_overlay(finding: Finding, pixels: NDArray[np.uint8]) -> Picture:
     marks = [(STYLES["HC"], _closed(view.at(finding.ellipse.points(240))))]
     marks += [(_style(name), _calliper(view, name, ends)) for name, ends in diameters.items()]
     if len(stray):
-        marks.append((OUTLINE, np.repeat(view.at(stray)[:, None], 2, axis=1)))
+        marks.append((OUTLINE, _dots(view, stray)))
     _draw(view, marks)
     for name, ends in diameters.items():
         _label(view, name, view.at(ends))
@@ -138,6 +138,13 @@ def _calliper(view: _View, name: str, ends_px: Points) -> Paths:
     across = direction(ends)[::-1] * (1, -1) * TICK_PX * view.unit
     ticks = np.stack([ends - across, ends + across], axis=1)
     return np.concatenate([dashed(ends, _style(name), view.unit), ticks])
+
+
+def _dots(view: _View, points_px: Points) -> Paths:
+    """Return one short path (K, 2, 2) per point; OpenCV does not draw one without length."""
+    half = np.array([0.0, DOT_PX / 2]) * view.unit
+    points = view.at(points_px)
+    return np.stack([points - half, points + half], axis=1)
 
 
 def _draw(view: _View, marks: list[tuple[Style, Paths]]) -> None:

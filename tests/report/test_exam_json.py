@@ -1,0 +1,220 @@
+import copy
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+from fetometry.errors import DataError, OutputError
+from fetometry.geometry import Ellipse
+from fetometry.report import read_exam, write
+from fetometry.report.exam_json import exam_json
+from tests.report.examples import exam, full_exam, head
+
+SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "exam.schema.json"
+
+
+@pytest.fixture(scope="module")
+def validator():
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.fixture
+def document():
+    return json.loads(exam_json(full_exam()))
+
+
+def saved(folder, document):
+    path = folder / "exam.json"
+    path.write_text(json.dumps(document), encoding="utf-8")
+    return path
+
+
+def test_the_document_has_the_promised_keys(document):
+    assert list(document) == ["schema", "software", "findings", "problems"]
+    assert document["schema"] == "fetometry-exam/1"
+    assert document["software"] == "fetometry 9.8.7"
+    finding = document["findings"][0]
+    assert set(finding) == {
+        *("source", "frame", "plane", "plane_probability", "model", "spacing_mm"),
+        *("spacing_source", "outline_px", "ellipse", "points_px", "measurements"),
+    }
+    assert finding["ellipse"] == {
+        "center_px": [200.25, 300.75],
+        "semi_axes_px": [150.5, 120.125],
+        "angle_deg": 30.0,
+    }
+    assert document["findings"][2]["spacing_mm"] is None
+    assert document["problems"][1] == {
+        "source": "loop.dcm",
+        "frame": 7,
+        "reason": "nothing was found",
+    }
+
+
+def test_reading_back_gives_what_was_written_to_the_written_digits(tmp_path):
+    before = full_exam()
+    (path,) = write(before, tmp_path, ["json"])
+    after = read_exam(path)
+    assert exam_json(after) == exam_json(before)
+    assert after.problems == before.problems
+    for ours, theirs in zip(before.findings, after.findings, strict=True):
+        assert theirs.spacing == ours.spacing
+        assert theirs.model == ours.model
+        assert np.allclose(theirs.outline_px, ours.outline_px, atol=0.0051)
+        for one, two in zip(ours.measurements, theirs.measurements, strict=True):
+            assert two.value == pytest.approx(one.value, abs=5.1e-5)
+            assert replace(two, value=0.0, value_px=0.0) == replace(one, value=0.0, value_px=0.0)
+
+
+def test_hc_from_the_written_ellipse_and_spacing_is_the_written_hc(document):
+    for finding in document["findings"][:2]:
+        form = finding["ellipse"]
+        ellipse = Ellipse(tuple(form["center_px"]), tuple(form["semi_axes_px"]), form["angle_deg"])
+        hc = ellipse.scaled(*finding["spacing_mm"]).circumference
+        assert finding["measurements"][0]["value"] == pytest.approx(hc, abs=1e-4)
+
+
+def test_an_angle_that_rounds_to_half_a_turn_is_written_as_zero(validator):
+    text = exam_json(exam(head(Ellipse((200.0, 300.0), (150.0, 120.0), 179.999999))))
+    document = json.loads(text)
+    assert document["findings"][0]["ellipse"]["angle_deg"] == 0
+    validator.validate(document)
+
+
+def test_names_on_disk_that_are_not_utf8_survive(tmp_path):
+    source = b"scan\xe9.png".decode("utf-8", "surrogateescape")
+    (path,) = write(exam(head(source=source)), tmp_path, ["json"])
+    assert read_exam(path).findings[0].source == source
+
+
+def test_the_text_keeps_numbers_side_by_side_and_letters_readable():
+    text = exam_json(full_exam())
+    assert "köln 中/two.dcm" in text
+    assert '"center_px": [200.25, 300.75]' in text
+    assert len(text.splitlines()) < 120
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_number_that_is_not_finite_is_refused(number):
+    finding = head()
+    wrong = replace(finding.measurements[0], value=number)
+    with pytest.raises(OutputError, match="JSON"):
+        exam_json(exam(replace(finding, measurements=(wrong,))))
+
+
+def test_what_is_written_fits_the_schema(validator, document):
+    validator.validate(document)
+    validator.validate(json.loads(exam_json(exam())))
+
+
+def change(document, path, value):
+    changed = copy.deepcopy(document)
+    *parents, last = path
+    place = changed
+    for key in parents:
+        place = place[key]
+    if value is KeyError:
+        del place[last]
+    else:
+        place[last] = value
+    return changed
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (["schema"], "fetometry-exam/2"),
+        (["problems"], KeyError),
+        (["findings", 0, "frame"], 0),
+        (["findings", 0, "plane_probability"], 1.5),
+        (["findings", 0, "spacing_mm"], [0.1]),
+        (["findings", 0, "spacing_mm"], None),  # while the values are still in mm
+        (["findings", 0, "spacing_source"], None),
+        (["findings", 0, "outline_px", 3], [1.0, "2"]),
+        (["findings", 0, "ellipse", "angle_deg"], 180),
+        (["findings", 0, "ellipse", "semi_axes_px"], [10, 0]),
+        (["findings", 0, "measurements", 0, "unit"], "cm"),
+        (["findings", 0, "measurements", 0, "value"], None),
+        (["findings", 0, "model", "sha256"], "short"),
+        (["findings", 2, "measurements", 0, "unit"], "mm"),  # without a spacing
+        (["problems", 0, "reason"], ""),
+    ],
+)
+def test_a_broken_document_does_not_fit_the_schema(validator, document, path, value):
+    assert not validator.is_valid(change(document, path, value))
+
+
+def test_every_part_of_the_schema_is_described():
+    def undescribed(part, place):
+        for key, item in part.get("properties", {}).items():
+            if "$ref" not in item and "description" not in item:
+                yield f"{place}.{key}"
+            yield from undescribed(item, f"{place}.{key}")
+
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    parts = {"exam": schema, **schema["$defs"]}
+    named = {name: {"properties": part.get("properties", {})} for name, part in parts.items()}
+    assert [name for name, part in parts.items() if "description" not in part] == []
+    assert [gap for name, part in named.items() for gap in undescribed(part, name)] == []
+
+
+def test_unknown_keys_of_later_versions_are_passed_over(tmp_path, document, validator):
+    document["growth"] = []
+    document["findings"][0]["doppler"] = {"ri": 0.7}
+    document["findings"][0]["measurements"][0]["centile"] = 50
+    validator.validate(document)
+    assert exam_json(read_exam(saved(tmp_path, document))) == exam_json(full_exam())
+
+
+@pytest.mark.parametrize("schema", ["fetometry-exam/2", "dicom", None])
+def test_another_version_is_refused_by_name(tmp_path, document, schema):
+    with pytest.raises(DataError, match=r"must be fetometry-exam/1, .*later version"):
+        read_exam(saved(tmp_path, {**document, "schema": schema}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "told"),
+    [
+        (["findings", 1, "ellipse"], KeyError, "item 2 of findings lacks 'ellipse'"),
+        (["findings", 0, "ellipse", "semi_axes_px"], [1, 2], "item 1 of findings: not an ellipse"),
+        (["findings", 0, "spacing_mm"], [0.1, 0.0], "item 1 of findings: spacing must be"),
+        (["findings", 0, "frame"], "first", "item 1 of findings"),
+        (["findings", 0, "measurements", 0, "value"], "251", "finite number"),
+        (["findings", 0, "outline_px", 0], [1.0], "item 1 of findings"),
+        (["findings", 0], None, "item 1 of findings"),
+        (["problems", 1, "reason"], KeyError, "item 2 of problems lacks 'reason'"),
+        (["findings"], {}, "findings must be a list"),
+    ],
+)
+def test_a_broken_document_is_refused_with_its_place(tmp_path, document, path, value, told):
+    with pytest.raises(DataError, match=told) as refusal:
+        read_exam(saved(tmp_path, change(document, path, value)))
+    assert "exam.json" in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"{", b"\xff\xfe", b'{"schema": "fetometry-exam/1", "findings": [NaN]}', b"[]"]
+)
+def test_what_is_not_an_exam_is_refused(tmp_path, content):
+    path = tmp_path / "exam.json"
+    path.write_bytes(content)
+    with pytest.raises(DataError):
+        read_exam(path)
+
+
+def test_numbers_beyond_a_double_are_refused(tmp_path, document):
+    text = json.dumps(change(document, ["findings", 0, "measurements", 0, "value"], 12345.5))
+    path = tmp_path / "exam.json"
+    path.write_text(text.replace("12345.5", "1e999"), encoding="utf-8")
+    with pytest.raises(DataError, match="finite"):
+        read_exam(path)
+
+
+def test_a_missing_file_is_refused(tmp_path):
+    with pytest.raises(DataError, match="cannot read"):
+        read_exam(tmp_path / "none.json")
