@@ -113,11 +113,11 @@ def _run(paths: list[Path], settings: Any, folder: Path, kinds: Iterable[str]) -
     for path in paths:
         root = path if path.is_dir() else path.parent
         names |= report.overlay_names([str(s) for s, of in sources if of == path], root)
-    files = (source for source, _ in sources)
-    if len(sources) > 1 and err.is_terminal:
-        files = iter(track(list(files), "measuring", console=err, transient=True))
+    alone = len(sources) < 2 or not err.is_terminal
+    files = [source for source, _ in sources]
+    shown = track(files, "measuring", console=err, disable=alone, transient=True)
     results = []
-    for result in pipeline.measure_files(files, settings):
+    for result in pipeline.measure_files(shown, settings):
         if result.finding and result.picture is not None and report.OVERLAY in wanted:
             name = names[result.finding.source]
             target = report.overlay_path(folder, name, result.finding.frame)

@@ -17,7 +17,14 @@ from fetometry.types import Image, Spacing
 #: The demo phantom is measured to within this share of its true HC on a sound installation.
 PHANTOM_TOLERANCE = 0.03
 
-LIBRARIES = ("numpy", "opencv-python-headless", "onnxruntime", "pydicom", "python-gdcm", "highdicom")
+LIBRARIES = (
+    "numpy",
+    "opencv-python-headless",
+    "onnxruntime",
+    "pydicom",
+    "python-gdcm",
+    "highdicom",
+)
 
 
 @dataclass(frozen=True)

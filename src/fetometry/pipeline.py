@@ -114,12 +114,13 @@ def _measure(image: Image, maps: Mapping[str, NDArray[np.float32]], settings: Se
 
 def _images(paths: Iterable[Path], settings: Settings) -> Iterator[Image | Problem]:
     for path in paths:
-        frame = 0
+        good = 0
         try:
-            for frame, image in enumerate(reading.read(path), start=1):
+            for image in reading.read(path):
                 yield _with_spacing(image, settings)
+                good = image.frame
         except ImageError as error:
-            yield Problem(str(path), frame + 1 if frame else None, str(error))
+            yield Problem(str(path), good + 1 if good else None, str(error))
 
 
 def measure_images(items: Iterable[Image | Problem], settings: Settings) -> Iterator[Result]:

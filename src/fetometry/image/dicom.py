@@ -271,15 +271,13 @@ def _check_pixels(file: BinaryIO, header: _Header, source: str) -> bool:
     if group << 16 | element != _PIXEL_DATA:
         raise ImageError(f"{source}: the DICOM file holds no integer pixels (no Pixel Data)")
     explicit = head[4:] in (b"OB\0\0", b"OW\0\0")
-    if explicit == header.syntax.is_implicit_VR:
-        return False
     if explicit:
         (length,) = struct.unpack(f"{order}L", file.read(4))
     if header.syntax.is_encapsulated:
         _check_fragments(file, header, source)
     elif length != _UNDEFINED:
         _check_native(file, length, header, source)
-    return True
+    return explicit != header.syntax.is_implicit_VR
 
 
 def _open(path: Path, source: str) -> tuple[_Header, bool]:

@@ -18,6 +18,20 @@ from fetometry.predict.catalogue import METADATA_KEY
 Maps = dict[str, NDArray[np.float32]]
 Run = Callable[[NDArray[np.float32]], Maps]
 
+_STATE = onnxruntime.capi.onnxruntime_pybind11_state
+
+#: What the runtime raises over a file; its exceptions have no base of their own.
+_RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    _STATE.Fail,
+    _STATE.InvalidArgument,
+    _STATE.InvalidGraph,
+    _STATE.InvalidProtobuf,
+    _STATE.NoModel,
+    _STATE.NotImplemented,
+    _STATE.RuntimeException,
+    RuntimeError,
+)
+
 DEVICES = ("auto", "cpu", "cuda", "openvino")
 
 
@@ -36,19 +50,9 @@ def _session(path: Path, providers: list[str], *, optimise: bool) -> Any:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    # the runtime's own exceptions have no common base but Exception, hence its module's names
-    except (RuntimeError, ValueError, *_ort_errors()) as error:
+    except _RUNTIME_ERRORS as error:
         reason = str(error).splitlines()[0]
         raise ModelError(f"{path}: is not a model that can be run ({reason})") from None
-
-
-def _ort_errors() -> tuple[type[Exception], ...]:
-    state = onnxruntime.capi.onnxruntime_pybind11_state
-    return tuple(
-        kind
-        for kind in vars(state).values()
-        if isinstance(kind, type) and issubclass(kind, Exception)
-    )
 
 
 def _onnxruntime(path: Path, provider: str) -> tuple[Engine, str | None]:

@@ -24,8 +24,8 @@ def softness(logits: NDArray[np.floating[Any]]) -> float:
     Relative to the radius at p = 0.5; by areas, since dA / A = 2 dr / r.
     """
     third = float(np.log(3.0))
-    inner, middle, outer = (np.count_nonzero(logits > level) for level in (third, 0.0, -third))
-    return float((outer - inner) / (2 * max(middle, 1)))
+    inner, middle, outer = (int(np.sum(logits > level)) for level in (third, 0.0, -third))
+    return (outer - inner) / (2 * max(middle, 1))
 
 
 @dataclass(frozen=True)
@@ -39,11 +39,13 @@ class Predictor:
     def maps(self, images: Sequence[Image]) -> list[Maps]:
         """Run a batch and return, for each image, its outputs {name: (channels, h, w)}."""
         canvas = np.stack([to_canvas(image.pixels, self.info.size) for image in images])
-        batch = ((canvas[:, None].astype(np.float32)) - self.info.mean) / self.info.std
-        outputs = self.engine.run(batch.astype(np.float32))
+        grey = canvas[:, None].astype(np.float32)  # (B, 1, H, W)
+        batch = (grey - np.float32(self.info.mean)) / np.float32(self.info.std)
+        outputs = self.engine.run(batch)
         if self.flip_average:
-            mirrored = self.engine.run(np.ascontiguousarray(batch[..., ::-1], dtype=np.float32))
-            outputs = {name: (m + mirrored[name][..., ::-1]) / 2 for name, m in outputs.items()}
+            mirrored = self.engine.run(np.ascontiguousarray(batch[..., ::-1]))
+            half = np.float32(0.5)
+            outputs = {name: half * (m + mirrored[name][..., ::-1]) for name, m in outputs.items()}
         return [{name: m[i] for name, m in outputs.items()} for i in range(len(images))]
 
     def decode(self, image: Image, maps: Maps) -> Prediction:
