@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,6 @@ import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
 
 from fetometry.errors import DataError, MeasurementError, RecipeError
 from fetometry.geometry import compose, fit_ellipse, letterbox
@@ -27,8 +27,10 @@ from fetometry.training.heads import Truth, build_heads
 from fetometry.training.nets import build_network
 from fetometry.training.recipe import Component, Recipe, from_json
 
-RECIPE_FILE = "recipe.json"
+RECIPE_FILE, FACTS_FILE = "recipe.json", "facts.json"
 LAST, BEST = "last.ckpt", "best.ckpt"
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True)
@@ -56,36 +58,38 @@ class Pictures:
         )
         return cls(torch.from_numpy(stored.pixels), truth, rows, stored)
 
-
-class _Positions(Dataset[int]):
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    def __len__(self) -> int:
-        return self.count
-
-    def __getitem__(self, index: int) -> int:
-        return index
+    def __deepcopy__(self, memo: dict[int, Any]) -> Pictures:
+        # averaging the weights copies the whole system; pictures never change, so they are shared
+        return self
 
 
-class _Shuffled(Sampler[list[int]]):
-    """Batches in an order that depends on the seed and the epoch alone: a resumed run repeats."""
+def _seed(*parts: int) -> int:
+    """Fold numbers into one seed that torch takes."""
+    folded = 0
+    for part in parts:
+        folded = (folded * 1_000_003 + part) % 2**63
+    return folded
 
-    def __init__(self, count: int, batch_size: int, seed: int) -> None:
-        self.count, self.batch_size, self.seed = count, min(batch_size, count), seed
-        self.epoch = 0
 
-    def set_epoch(self, epoch: int) -> None:
-        self.epoch = epoch
+@dataclass(frozen=True)
+class _Batches:
+    """Positions of pictures (N,), handed out in batches (B,)."""
+
+    order: Tensor
+    batch_size: int
 
     def __len__(self) -> int:
-        return self.count // self.batch_size
+        return -(-len(self.order) // self.batch_size)
 
-    def __iter__(self) -> Iterator[list[int]]:
-        rng = torch.Generator().manual_seed(1_000_003 * self.seed + self.epoch)
-        order = torch.randperm(self.count, generator=rng).tolist()
-        for step in range(len(self)):
-            yield order[step * self.batch_size : (step + 1) * self.batch_size]
+    def __iter__(self) -> Iterator[Tensor]:
+        return iter(self.order.split(self.batch_size))
+
+
+def _shuffled(count: int, batch_size: int, seed: int) -> _Batches:
+    """Shuffle positions by the seed alone, and leave out the last, smaller batch."""
+    rng = torch.Generator().manual_seed(seed)
+    size = min(batch_size, count)
+    return _Batches(torch.randperm(count, generator=rng)[: count // size * size], size)
 
 
 class System(lightning.LightningModule):
@@ -109,10 +113,30 @@ class System(lightning.LightningModule):
         normal = (image - self.recipe.input.mean) / self.recipe.input.std
         return normal.contiguous(memory_format=torch.channels_last)
 
+    def exactly(self) -> torch.autocast:
+        """Return the context of everything but the network: half precision cannot count pixels."""
+        return torch.autocast(self.device.type, enabled=False)
+
     def training_step(self, index: Tensor, step: int) -> Tensor:
         """Augment a batch on the device, run it, and add up the heads' weighted losses."""
+        seed = _seed(self.recipe.fit.seed, self.current_epoch, step)
+        # layers that draw numbers, such as dropout, draw the same ones after a resume
+        torch.manual_seed(seed)
+        with self.exactly():
+            image, truth = self.augmented(index, seed)
+        outputs = self(image)
+        with self.exactly():
+            total = torch.zeros((), device=self.device)
+            for name, head in self.heads.items():
+                loss = head.loss(outputs[name], truth)
+                self.log(f"loss_{name}", loss, on_step=False, on_epoch=True, batch_size=len(index))
+                total = total + head.weight * loss
+        self.log("loss", total, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(index))
+        return total
+
+    def augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Truth]:
+        """Return training inputs (B, 1, h, w) at positions (B,), changed at random, with truth."""
         side, recipe = self.sides["train"], self.recipe
-        seed = (recipe.fit.seed * 1_000_003 + self.current_epoch) * 100_003 + step
         rng = torch.Generator().manual_seed(seed)
         size, position = recipe.input.size, index.cpu()
         maps = augment.random_maps(
@@ -122,21 +146,14 @@ class System(lightning.LightningModule):
         image = augment.photometric(image, recipe.augment, rng)
         here = Ellipses(side.truth.center[position], side.truth.shape[position])
         moved = Ellipses(here.center.to(self.device), here.shape.to(self.device)).mapped(maps)
-        truth = Truth(moved, size)
-        outputs = self(self.inputs(image))
-        total = torch.zeros((), device=self.device)
-        for name, head in self.heads.items():
-            loss = head.loss(outputs[name], truth)
-            self.log(f"loss_{name}", loss, on_step=False, on_epoch=True, batch_size=len(index))
-            total = total + head.weight * loss
-        self.log("loss", total, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(index))
-        return total
+        return self.inputs(image), Truth(moved, size)
 
     def validation_step(self, index: Tensor, step: int) -> None:
         """Measure a batch as the predictor would, and keep the errors in mm."""
         side, size = self.sides["validation"], self.recipe.input.size
-        maps = augment.identity(len(index), self.recipe.data.cache_size, size).to(self.device)
-        image = augment.warp(side.pixels[index.cpu()].to(self.device), maps, size)
+        with self.exactly():
+            maps = augment.identity(len(index), self.recipe.data.cache_size, size).to(self.device)
+            image = augment.warp(side.pixels[index.cpu()].to(self.device), maps, size)
         outputs = self(self.inputs(image))
         for name, head in self.heads.items():
             if head.meaning()["kind"] == "mask":
@@ -180,17 +197,16 @@ class System(lightning.LightningModule):
             "lr_scheduler": {"scheduler": schedules[fit.schedule](), "interval": "step"},
         }
 
-    def train_dataloader(self) -> DataLoader[int]:
-        """Positions in the training side; the pictures are already on the device's doorstep."""
-        count, fit = len(self.sides["train"].rows), self.recipe.fit
-        sampler = _Shuffled(count, fit.batch_size, fit.seed)
-        sampler.set_epoch(self.current_epoch)
-        return DataLoader(_Positions(count), batch_sampler=sampler)
+    def train_dataloader(self) -> _Batches:
+        """Positions in the training side, in an order of this epoch; a resumed run repeats it."""
+        fit = self.recipe.fit
+        seed = _seed(fit.seed, self.current_epoch)
+        return _shuffled(len(self.sides["train"].rows), fit.batch_size, seed)
 
-    def val_dataloader(self) -> DataLoader[int]:
+    def val_dataloader(self) -> _Batches:
         """Positions in the validation side."""
         count = len(self.sides["validation"].rows)
-        return DataLoader(_Positions(count), batch_size=self.recipe.fit.batch_size)
+        return _Batches(torch.arange(count), self.recipe.fit.batch_size)
 
 
 def _difference_mm(logits: Any, side: Pictures, position: int, size: tuple[int, int]) -> float:
@@ -217,35 +233,56 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
         RecipeError: the folder holds a run of another recipe, or the recipe does not build.
         DataError: a side of the split is empty.
     """
+    if recipe.fit.precision not in PRECISIONS:
+        raise RecipeError(f"[fit]: precision must be one of {', '.join(PRECISIONS)}")
     run.mkdir(parents=True, exist_ok=True)
     _claim(run, recipe)
-    lightning.seed_everything(recipe.fit.seed, verbose=False)
     sides = {
-        side: Pictures.load(chosen, recipe, run / "cache")
+        side: Pictures.load(side_rows(recipe, rows, side), recipe, run / "cache")
         for side in ("train", "validation")
-        if (chosen := side_rows(recipe, rows, side)) is not None
     }
-    system = System(recipe, sides)
-    if recipe.fit.start_from:
-        state = torch.load(recipe.fit.start_from, map_location="cpu", weights_only=False)
-        system.load_state_dict(state["state_dict"])
+    _write(run / FACTS_FILE, json.dumps({"data": _counts(recipe, sides)}, sort_keys=True))
+    # the caller's random numbers are left as they were
+    with torch.random.fork_rng(range(torch.cuda.device_count())):
+        torch.manual_seed(recipe.fit.seed)
+        system = _build(recipe, sides, run)
+        trainer = _trainer(recipe, run, quiet)
+        # before the weights are averaged: their copy stays where the network is at that time
+        system.to(trainer.strategy.root_device)
+        last = run / LAST
+        trainer.fit(system, ckpt_path=str(last) if last.is_file() else None, weights_only=True)
+    return run / BEST
+
+
+def _build(recipe: Recipe, sides: Mapping[str, Pictures], run: Path) -> System:
+    """Build the system with the weights it starts from; a resumed run brings its own."""
+    start_from = recipe.fit.start_from
+    if (run / LAST).is_file():
+        system = System(_without_weights(recipe), sides)
+    elif start_from:
+        system = System(_without_weights(recipe), sides)
+        _fill(system, Path(start_from).expanduser())
+    else:
+        system = System(recipe, sides)
     system.network.to(memory_format=torch.channels_last)
-    trainer = lightning.Trainer(
+    return system
+
+
+def _trainer(recipe: Recipe, run: Path, quiet: bool) -> lightning.Trainer:
+    return lightning.Trainer(
         max_epochs=recipe.fit.epochs,
         precision=recipe.fit.precision,  # type: ignore[arg-type]
+        devices=1,  # more would share out the batches, and each would measure a part
         callbacks=_callbacks(recipe, run),
         logger=_loggers(run),
         enable_progress_bar=not quiet,
         enable_model_summary=not quiet,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        log_every_n_steps=10,
+        log_every_n_steps=1,
         gradient_clip_val=1.0,
         default_root_dir=run,
     )
-    last = run / LAST
-    trainer.fit(system, ckpt_path=str(last) if last.is_file() else None, weights_only=False)
-    return run / BEST
 
 
 def side_rows(recipe: Recipe, rows: Sequence[Row], side: str) -> list[Row]:
@@ -258,11 +295,27 @@ def side_rows(recipe: Recipe, rows: Sequence[Row], side: str) -> list[Row]:
     return chosen[: data.limit] if data.limit and side == "train" else chosen
 
 
+def _counts(recipe: Recipe, sides: Mapping[str, Pictures]) -> dict[str, Any]:
+    """Return what the run was trained on, for the model's metadata."""
+    numbers = {
+        side: {"images": len(of.rows), "groups": len({row.group for row in of.rows})}
+        for side, of in sides.items()
+    }
+    return {"dataset": recipe.data.dataset, **numbers}
+
+
 def _claim(run: Path, recipe: Recipe) -> None:
-    path = run / RECIPE_FILE
-    if path.is_file() and json.loads(path.read_text()) != json.loads(recipe.as_json()):
+    path, text = run / RECIPE_FILE, recipe.as_json() + "\n"
+    if not path.is_file():
+        _write(path, text)
+    elif path.read_text(encoding="utf-8") != text:
         raise RecipeError(f"{run} holds a run of another recipe; choose another --out")
-    path.write_text(recipe.as_json() + "\n")
+
+
+def _write(path: Path, text: str) -> None:
+    part = path.with_name(path.name + ".part")
+    part.write_text(text, encoding="utf-8")
+    part.replace(path)
 
 
 def _callbacks(recipe: Recipe, run: Path) -> list[Callback]:
@@ -282,9 +335,9 @@ def _callbacks(recipe: Recipe, run: Path) -> list[Callback]:
 
 
 def _loggers(run: Path) -> list[Logger]:
-    # one version a run, so that a resumed run goes on in the same files
+    # the CSV logger deletes what it finds in its folder, so each start of a run has its own
     return [
-        CSVLogger(run, name="logs", version="csv"),
+        CSVLogger(run, name="logs/csv"),
         TensorBoardLogger(run, name="logs", version="tensorboard"),
     ]
 
@@ -295,14 +348,27 @@ def load(run: Path, checkpoint: str = BEST) -> tuple[Recipe, torch.nn.Module]:
     Raises:
         RecipeError: the folder holds no such run.
     """
-    path = run / checkpoint
-    if not path.is_file():
-        raise RecipeError(f"{run}: holds no {checkpoint}; has the training run?")
-    recipe = from_json((run / RECIPE_FILE).read_text(), str(run))
+    for name in (RECIPE_FILE, checkpoint):
+        if not (run / name).is_file():
+            raise RecipeError(f"{run}: holds no {name}; has the training run?")
+    recipe = from_json((run / RECIPE_FILE).read_text(encoding="utf-8"), str(run))
     system = System(_without_weights(recipe), {})
-    state = torch.load(path, map_location="cpu", weights_only=False)
-    system.load_state_dict(state["state_dict"])
+    _fill(system, run / checkpoint)
     return recipe, system.network.eval()
+
+
+def _fill(system: System, path: Path) -> None:
+    """Load a checkpoint's weights into a system.
+
+    Raises:
+        RecipeError: it is not a checkpoint, or not one of this recipe's network.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        system.load_state_dict(state["state_dict"])
+    except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"{path}: not a checkpoint of this network ({reason})") from None
 
 
 def _without_weights(recipe: Recipe) -> Recipe:
