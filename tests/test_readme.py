@@ -1,17 +1,17 @@
-"""What README.md says is so: its commands run, its tables are the code's, its links lead somewhere."""
+"""What README.md says is so: commands run, tables are the code's, links lead somewhere."""
 
 import csv
-import os
 import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 import fetometry
+from fetometry.cli import app
 from fetometry.report import FLAG_TEXT
 from fetometry.report.table import MEASUREMENT_COLUMNS
 
@@ -31,15 +31,10 @@ def block(name: str, readme: Path = ROOT / "README.md") -> subprocess.CompletedP
     )
 
 
-def command_line(*arguments: str, folder: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Run `fetometry` as installed in this environment, on a wide terminal without colours."""
-    code = "import sys; sys.argv[0] = 'fetometry'; from fetometry.cli import main; main()"
-    plain = {"COLUMNS": "300", "TERM": "dumb", "NO_COLOR": "1", "PYTHONIOENCODING": "utf-8"}
-    return subprocess.run(
-        [sys.executable, "-c", code, *arguments],
-        capture_output=True, text=True, encoding="utf-8", check=False,
-        cwd=folder, env={**os.environ, **plain},
-    )  # fmt: skip
+def command_line(*arguments: str):
+    """Run `fetometry`, on a wide terminal without colours."""
+    plain = {"COLUMNS": "300", "TERM": "dumb", "NO_COLOR": "1"}
+    return CliRunner().invoke(app, arguments, env=plain, prog_name="fetometry")
 
 
 def table_after(heading: str) -> list[list[str]]:
@@ -115,31 +110,36 @@ def test_every_flag_in_words_can_be_raised():
     assert [flag for flag in FLAG_TEXT if f'"{flag}"' not in source] == []
 
 
-@pytest.mark.slow
 def test_the_commands_are_those_of_the_program():
     listed = re.findall(r"^[ │|]+([a-z]+) {2,}", command_line("--help").stdout, re.M)
     shown = {code_words(row[0])[0].split()[1] for row in table_after("command")}
     assert shown == set(listed)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("row", table_after("command"), ids=lambda row: row[0])
 def test_the_options_of_a_command_are_in_its_help(row):
     words = shlex.split(code_words(row[0])[0])[1:]
     names = [word for word in words if word.islower() and not word.startswith("-")]
     options = re.findall(r"--[a-z][a-z-]*", " ".join(row))
     done = command_line(*names, "--help")
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert [option for option in options if option not in done.stdout] == []
+
+
+@pytest.fixture
+def in_a_folder_with_the_phantom(tmp_path, monkeypatch):
+    """A folder that holds what the README's phantom command makes."""
+    monkeypatch.chdir(tmp_path)
+    (line,) = block("phantom").stdout.splitlines()
+    made = command_line(*shlex.split(line)[1:])
+    assert made.exit_code == 0, made.output
+    return tmp_path
 
 
 @pytest.mark.slow
 @needs_bash
-def test_the_python_example_measures_the_phantom(tmp_path, monkeypatch, capsys):
-    (line,) = block("phantom").stdout.splitlines()
-    made = command_line(*shlex.split(line)[1:], folder=tmp_path)
-    assert made.returncode == 0, made.stderr
-    monkeypatch.chdir(tmp_path)
+@pytest.mark.usefixtures("in_a_folder_with_the_phantom")
+def test_the_python_example_measures_the_phantom(capsys):
     exec(compile(block("python").stdout, "README.md", "exec"), {})
     printed = dict(re.findall(r"^(HC|BPD|OFD) ([\d.]+) mm", capsys.readouterr().out, re.M))
     assert printed.keys() == {"HC", "BPD", "OFD"}
@@ -148,12 +148,10 @@ def test_the_python_example_measures_the_phantom(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.slow
 @needs_bash
-def test_measuring_the_phantom_writes_the_files_that_are_listed(tmp_path):
-    (line,) = block("phantom").stdout.splitlines()
-    command_line(*shlex.split(line)[1:], folder=tmp_path)
-    done = command_line("measure", "head.dcm", "--write", "overlay,json,csv,hc18", folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    out = tmp_path / "fetometry-out"
+def test_measuring_the_phantom_writes_the_files_that_are_listed(in_a_folder_with_the_phantom):
+    done = command_line("measure", "head.dcm", "--write", "overlay,json,csv,hc18")
+    assert done.exit_code == 0, done.output
+    out = in_a_folder_with_the_phantom / "fetometry-out"
     written = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     assert written == {"measurements.csv", "exam.json", "hc18.csv", "overlays/head_f1.png"}
     with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:

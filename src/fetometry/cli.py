@@ -6,21 +6,24 @@ Exit 0: all done; 1: something was refused, the rest is written; 2: usage.
 from __future__ import annotations
 
 import json
+import statistics
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 from rich.table import Table
+from rich.text import Text
 
 import fetometry
-from fetometry.errors import FetometryError, RecipeError, UsageError
-from fetometry.types import Exam, Spacing
+from fetometry.errors import FetometryError, RecipeError, SpacingError, UsageError
+from fetometry.types import Exam, Finding, Problem, Spacing
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -31,7 +34,8 @@ app = typer.Typer(
 phantom_app = typer.Typer(no_args_is_help=True, help="Make synthetic images with known truth.")
 app.add_typer(phantom_app, name="phantom")
 
-screen, err = Console(), Console(stderr=True)
+# a name such as a:b:c.png is no emoji
+screen, err = Console(emoji=False, highlight=False), Console(stderr=True, emoji=False)
 
 Plane = Annotated[str, typer.Option(help="auto or head")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda or openvino")]
@@ -42,6 +46,12 @@ FlipAverage = Annotated[
 ]
 
 REFUSED, USAGE = 1, 2
+
+#: More measured images than this are summed up; the files hold every one.
+MOST_ROWS = 30
+
+#: More lines about refusals than this say no more.
+MOST_REFUSALS = 20
 
 
 @contextmanager
@@ -77,55 +87,114 @@ def _spacing(mm_per_px: str | None, table: Path | None) -> Spacing | Mapping[str
 
     if mm_per_px is not None and table is not None:
         raise UsageError("two spacings: give --mm-per-px or --spacing, not both")
-    if mm_per_px is not None:
+    if mm_per_px is None:
+        return read_spacing_table(table) if table else None
+    try:
         return parse_mm_per_px(mm_per_px)
-    return read_spacing_table(table) if table else None
+    except SpacingError as error:
+        raise UsageError(f"--mm-per-px: {error}") from None
+
+
+def _where(item: Finding | Problem) -> str:
+    return f"{item.source} frame {item.frame}" if (item.frame or 1) > 1 else item.source
+
+
+def _cropped(text: str, width: int) -> str:
+    """Leave out the beginning of a path that is too long: its end tells images apart."""
+    if cell_len(text) <= width:
+        return text
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return f"…{text}"
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(Path(name).name for name in names[:3])
+    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+
+
+def _rows(findings: Sequence[Finding]) -> Iterator[Text]:
+    """Yield the table of findings, a line each, as wide as the terminal allows."""
+    sources = [finding.spacing.source if finding.spacing else "-" for finding in findings]
+    names = [_where(finding) for finding in findings]
+    last = min(max(map(cell_len, [*sources, "pixel size from"])), max(16, screen.width // 4))
+    titles = [m.name for m in findings[0].measurements]
+    room = max(12, screen.width - 9 * len(titles) - last - 6)
+    first = min(max(map(cell_len, [*names, "image"])), room)
+    heads = "".join(f"{title:>9}" for title in titles)
+    yield Text(f"{set_cell_size('image', first)}{heads}      pixel size from", style="bold")
+    for finding, name, source in zip(findings, names, sources, strict=True):
+        start = set_cell_size(_cropped(name, first), first)
+        values = "".join(f"{m.value:9.1f}" for m in finding.measurements)
+        mark = "!" if _flags(finding) else " "
+        line = f"{start}{values} {finding.measurements[0].unit} {mark} {_cropped(source, last)}"
+        yield Text(line, style="yellow" if mark == "!" else "")
+
+
+def _summary(findings: Sequence[Finding]) -> Iterator[Text]:
+    for unit in ("mm", "px"):
+        values = sorted(m.value for f in findings for m in f.measurements[:1] if m.unit == unit)
+        if values:
+            spread = f"{values[0]:.1f} to {values[-1]:.1f}, median {statistics.median(values):.1f}"
+            yield Text(f"{len(values)} measured, HC {spread} {unit}")
+
+
+def _flags(finding: Finding) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(flag for m in finding.measurements for flag in m.flags))
+
+
+def _legend(findings: Sequence[Finding]) -> Table:
+    """Say of each flag what it means, and which images carry it."""
+    from fetometry.report import FLAG_TEXT
+
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    for flag in dict.fromkeys(flag for finding in findings for flag in _flags(finding)):
+        names = [_where(finding) for finding in findings if flag in _flags(finding)]
+        images = f"{len(names)} of {len(findings)}: {_some(names)}"
+        text = FLAG_TEXT.get(flag, "")
+        told = text if len(findings) == 1 else f"{text}\n[dim]{escape(images)}[/]"
+        table.add_row(f"[yellow]! {flag}[/]", told)
+    return table
+
+
+def _refusals(problems: Sequence[Problem]) -> list[str]:
+    """Return a line for each reason; what many images share is said once."""
+    shared: dict[str, list[str]] = {}
+    for problem in problems:
+        own = problem.reason.removeprefix(f"{problem.source}: ")
+        reason = own.removeprefix(f"frame {problem.frame} ")
+        shared.setdefault(reason, []).append(_where(problem))
+    lines: list[str] = []
+    for reason, names in shared.items():
+        said = names if len(names) <= 3 else [f"{len(names)} images ({_some(names)})"]
+        lines += [f"{name}: {reason}" for name in said]
+    return lines
 
 
 def _show(exam: Exam) -> None:
-    table = Table("image", "HC", "BPD", "OFD", "unit", "spacing", "flags", box=None)
-    for finding in exam.findings:
-        values = [f"{m.value:.1f}" for m in finding.measurements]
-        name = finding.source if finding.frame == 1 else f"{finding.source} #{finding.frame}"
-        first = finding.measurements[0]
-        came_from = finding.spacing.source if finding.spacing else "unknown"
-        cells = [escape(name), *values, first.unit, escape(came_from), ", ".join(first.flags)]
-        table.add_row(*cells)
     if exam.findings:
-        screen.print(table)
-    for problem in exam.problems:
-        frame = f" (frame {problem.frame})" if problem.frame and problem.frame > 1 else ""
-        # some reasons name their file, others cannot know it
-        where = "" if problem.source in problem.reason else f"{problem.source}{frame}: "
-        err.print(f"[bold red]refused:[/] {escape(where + problem.reason)}", soft_wrap=True)
+        told = _summary if len(exam.findings) > MOST_ROWS else _rows
+        for row in told(exam.findings):
+            screen.print(row, soft_wrap=True)
+    if any(_flags(finding) for finding in exam.findings):
+        screen.print(_legend(exam.findings))
+    lines = _refusals(exam.problems)
+    for line in lines[:MOST_REFUSALS]:
+        err.print(f"[bold red]refused:[/] {escape(line)}", soft_wrap=True, highlight=False)
+    if len(lines) > MOST_REFUSALS:
+        _print(f"and {len(lines) - MOST_REFUSALS} more reasons: all are in exam.json", err)
 
 
 def _run(paths: list[Path], settings: Any, folder: Path, kinds: Iterable[str]) -> Exam:
-    """Measure, draw as it goes, write the rest at the end, and show it."""
-    from fetometry import pipeline, report
-    from fetometry.image import find
+    from fetometry import pipeline
 
-    wanted = report.checked_kinds(kinds)
-    sources = [(source, path) for path in paths for source in find(path)]
-    _ = settings.predictor  # a model that cannot be used is known before any folder is made
-    report.prepare_folder(folder)
-    names: dict[str, Path] = {}
-    for path in paths:
-        root = path if path.is_dir() else path.parent
-        names |= report.overlay_names([str(s) for s, of in sources if of == path], root)
-    alone = len(sources) < 2 or not err.is_terminal
-    files = [source for source, _ in sources]
-    shown = track(files, "measuring", console=err, disable=alone, transient=True)
-    results = []
-    for result in pipeline.measure_files(shown, settings):
-        if result.finding and result.picture is not None and report.OVERLAY in wanted:
-            name = names[result.finding.source]
-            target = report.overlay_path(folder, name, result.finding.frame)
-            report.write_overlay(result.finding, result.picture, target)
-        results.append(pipeline.Result(result.finding, result.problems, None))
-    exam = pipeline.assemble(results, settings)
-    report.write(exam, folder, wanted)
+    def watched(files: list[Path]) -> Iterable[Path]:
+        alone = len(files) < 2 or not err.is_terminal
+        return track(files, "measuring", console=err, disable=alone, transient=True)
+
+    exam, written = pipeline.measure_into(folder, paths, settings, kinds=kinds, watch=watched)
     _show(exam)
+    _print(f"written to {folder}: {', '.join(path.name for path in written) or 'nothing'}", err)
     return exam
 
 
@@ -145,10 +214,8 @@ def measure(
     from fetometry.pipeline import Settings
 
     with _plain_errors():
-        given = _spacing(mm_per_px, spacing)
-        settings = Settings(plane, given, model, device, flip_average)
+        settings = Settings(plane, _spacing(mm_per_px, spacing), model, device, flip_average)
         exam = _run(paths, settings, out, write.split(","))
-    err.print(f"written to {escape(str(out))}", highlight=False)
     if exam.problems:
         raise typer.Exit(REFUSED)
 
@@ -158,7 +225,7 @@ def demo(out: Out = Path("fetometry-demo"), device: Device = "auto") -> None:
     """Make a phantom head with known HC, measure it, and show what came out."""
     from fetometry import phantom
     from fetometry.pipeline import Settings
-    from fetometry.report import prepare_folder
+    from fetometry.report import overlay_path, prepare_folder
 
     with _plain_errors():
         made = phantom.head(phantom.HeadSpec())
@@ -167,13 +234,14 @@ def demo(out: Out = Path("fetometry-demo"), device: Device = "auto") -> None:
         phantom.write_dicom(made, source)
         exam = _run([source], Settings(device=device), out, ("overlay", "json", "csv"))
     _print(f"truth: HC {made.hc_mm:.1f}, BPD {made.bpd_mm:.1f}, OFD {made.ofd_mm:.1f} mm")
-    _print(f"look at {out / 'overlays' / 'head_f1.png'}")
+    if exam.findings:
+        _print(f"look at {overlay_path(out, Path(source.stem), 1)}")
     if exam.problems:
         raise typer.Exit(REFUSED)
 
 
-def _print(text: str) -> None:
-    screen.print(text, highlight=False, markup=False, soft_wrap=True)
+def _print(text: str, to: Console = screen) -> None:
+    to.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
 @phantom_app.command("head")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import sys
 import time
@@ -17,14 +18,8 @@ from fetometry.types import Image, Spacing
 #: The demo phantom is measured to within this share of its true HC on a sound installation.
 PHANTOM_TOLERANCE = 0.03
 
-LIBRARIES = (
-    "numpy",
-    "opencv-python-headless",
-    "onnxruntime",
-    "pydicom",
-    "python-gdcm",
-    "highdicom",
-)
+#: By the name that is imported: several distributions bring OpenCV, or ONNX Runtime.
+LIBRARIES = ("numpy", "cv2", "onnxruntime", "pydicom", "gdcm", "highdicom")
 
 
 @dataclass(frozen=True)
@@ -37,8 +32,14 @@ class Check:
 
 
 def _versions() -> str:
-    found = [f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES]
-    return ", ".join([f"Python {sys.version.split()[0]}", *found])
+    brought_by = importlib.metadata.packages_distributions()
+    found = [f"Python {sys.version.split()[0]}"]
+    for library in LIBRARIES:
+        if library not in brought_by:
+            raise importlib.metadata.PackageNotFoundError(library)
+        names = sorted(set(brought_by[library]))
+        found += [f"{name} {importlib.metadata.version(name)}" for name in names]
+    return ", ".join(found)
 
 
 def _engines() -> str:
@@ -47,8 +48,9 @@ def _engines() -> str:
 
 
 def _model(name: str, device: str) -> str:
-    ref = predict.load(name, device=device).info.ref
-    return f"SHA-256 {ref.sha256[:16]}..., licence {ref.licence}"
+    predictor = predict.load(name, device=device)
+    ref = predictor.info.ref
+    return f"SHA-256 {ref.sha256[:16]}..., licence {ref.licence}, on {predictor.engine.name}"
 
 
 def _phantom(name: str, device: str) -> str:
@@ -67,18 +69,25 @@ def _phantom(name: str, device: str) -> str:
 
 
 def examine(device: str = "auto") -> Iterator[Check]:
-    """Look at the installation, one thing after another."""
-    checks: list[tuple[str, Callable[[], str]]] = [
-        ("versions", _versions),
-        ("engines", _engines),
-    ]
-    for name in predict.catalogue():
-        checks.append((f"model {name}", lambda n=name: _model(n, device)))  # type: ignore[misc]
-        checks.append((f"phantom by {name}", lambda n=name: _phantom(n, device)))  # type: ignore[misc]
-    for name, look in checks:
-        try:
-            yield Check(name, True, look())
-        except FetometryError as error:
-            yield Check(name, False, str(error))
-        except importlib.metadata.PackageNotFoundError as error:
-            yield Check(name, False, f"{error.name} is not installed; install fetometry again")
+    """Look at the installation, one thing after another.
+
+    Raises:
+        UsageError: the device is unknown.
+    """
+    choose(device)
+    yield _looked("versions", _versions)
+    yield _looked("engines", _engines)
+    models = _looked("models", lambda: ", ".join(predict.catalogue()))
+    yield models
+    for name in predict.catalogue() if models.sound else ():
+        yield _looked(f"model {name}", functools.partial(_model, name, device))
+        yield _looked(f"phantom by {name}", functools.partial(_phantom, name, device))
+
+
+def _looked(name: str, look: Callable[[], str]) -> Check:
+    try:
+        return Check(name, True, look())
+    except FetometryError as error:
+        return Check(name, False, str(error))
+    except importlib.metadata.PackageNotFoundError as error:
+        return Check(name, False, f"{error.name} is not installed; install fetometry again")

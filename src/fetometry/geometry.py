@@ -25,7 +25,7 @@ MIN_POINTS = 12
 def ellipse_circumference(semi_a: float, semi_b: float) -> float:
     """Return the circumference of an ellipse, in the unit of its semi-axes.
 
-    Relative error below 4e-5 for axis ratios of 0.3 and above.
+    Relative error below 1e-7 for axis ratios of 0.3 and above.
 
     References:
         Ramanujan S. Modular equations and approximations to pi. Q J Math 1914;45:350-372,
@@ -49,7 +49,8 @@ class Ellipse:
         if not all(np.isfinite(numbers)) or not a >= b > 0:
             raise MeasurementError(f"not an ellipse: semi-axes {a:g} and {b:g}")
         if not 0 <= self.angle_deg < 180:
-            object.__setattr__(self, "angle_deg", self.angle_deg % 180)
+            # twice: the remainder of a tiny negative angle rounds to 180 itself
+            object.__setattr__(self, "angle_deg", self.angle_deg % 180 % 180)
 
     @classmethod
     def from_shape(cls, center: Points, shape: Matrix) -> Ellipse:
@@ -58,9 +59,9 @@ class Ellipse:
         if not np.all(np.isfinite(values)) or values[0] <= 0:
             raise MeasurementError("not an ellipse: its shape matrix is not positive")
         row, col = vectors[:, 1]
-        angle = float(np.degrees(np.arctan2(row, col))) % 180
+        angle = float(np.degrees(np.arctan2(row, col)))
         b, a = (float(v) for v in np.sqrt(values))
-        return cls((float(center[0]), float(center[1])), (a, b), angle % 180)
+        return cls((float(center[0]), float(center[1])), (a, b), angle)
 
     @property
     def circumference(self) -> float:
@@ -119,25 +120,38 @@ class Ellipse:
         return np.asarray(self.level(np.stack([rows, cols], axis=-1)) <= 1)
 
 
+def _on_unit_circle(
+    ellipse: Ellipse, points: Points
+) -> tuple[Points, NDArray[np.float64], NDArray[np.float64]]:
+    """Return points (N, 2) in the frame where the ellipse is the unit circle.
+
+    Unit vectors (N, 2) along the long and the short axis, radii (N,), and how far in pixels a
+    point moves while its radius grows by one (N,).
+    """
+    axes = np.array(ellipse.semi_axes)
+    local = (points - np.array(ellipse.center)) @ ellipse.directions.T / axes
+    radius = np.hypot(local[:, 0], local[:, 1])
+    # the centre has no direction: it is as near to the edge as the short axis
+    unit = np.tile([0.0, 1.0], (len(points), 1))
+    np.divide(local, radius[:, None], out=unit, where=radius[:, None] > 0)
+    return unit, radius, 1 / np.linalg.norm(unit / axes, axis=1)
+
+
 def distances_to(ellipse: Ellipse, points: Points) -> NDArray[np.float64]:
     """Return signed distances (N,) of points from an ellipse: positive outside.
 
-    First-order (Sampson) distance, exact to second order in distance over radius.
+    First-order (Sampson) distance, taken on the radius so that far points stay linear: exact
+    along the axes, elsewhere off by second order in distance over radius.
 
     References:
         Sampson PD. Fitting conic sections to "very scattered" data. CGIP 1982;18:97-108.
     """
-    x = points - np.array(ellipse.center)
-    inverse = np.linalg.inv(ellipse.shape)
-    gradient = x @ inverse  # (N, 2)
-    value = np.einsum("ij,ij->i", x, gradient)
-    norm = np.linalg.norm(gradient, axis=1)
-    # (q - 1) / |grad q|, with q - 1 taken on the radius so that far points stay linear
-    return np.asarray((value - np.sqrt(np.maximum(value, 0))) / np.maximum(norm, 1e-12))
+    _, radius, reach = _on_unit_circle(ellipse, points)
+    return (radius - 1) * reach
 
 
-def _direct_fit(points: Points, weights: NDArray[np.float64]) -> Ellipse:
-    """Weighted direct least-squares ellipse.
+def _direct_fit(points: Points) -> Ellipse:
+    """Direct least-squares ellipse: a start from nowhere, too small on a noisy part of one.
 
     References:
         Halir R, Flusser J. Numerically stable direct least squares fitting of ellipses.
@@ -146,9 +160,8 @@ def _direct_fit(points: Points, weights: NDArray[np.float64]) -> Ellipse:
     center = points.mean(axis=0)
     scale = float(np.sqrt(np.mean((points - center) ** 2))) or 1.0
     y, x = ((points - center) / scale).T
-    w = np.sqrt(weights)[:, None]
-    quadratic = np.stack([x * x, x * y, y * y], axis=1) * w
-    linear = np.stack([x, y, np.ones_like(x)], axis=1) * w
+    quadratic = np.stack([x * x, x * y, y * y], axis=1)
+    linear = np.stack([x, y, np.ones_like(x)], axis=1)
     s1, s2, s3 = quadratic.T @ quadratic, quadratic.T @ linear, linear.T @ linear
     try:
         back = -np.linalg.solve(s3, s2.T)
@@ -165,10 +178,28 @@ def _direct_fit(points: Points, weights: NDArray[np.float64]) -> Ellipse:
     d, e, f = back @ np.array([a, b, c])
     # a x2 + b xy + c y2 + d x + e y + f = 0, in (row, col) order from here on
     conic = np.array([[c, b / 2], [b / 2, a]])
-    middle = -np.linalg.solve(conic, np.array([e, d]) / 2)
+    inverse = np.linalg.inv(conic)
+    middle = -inverse @ np.array([e, d]) / 2
     level = middle @ conic @ middle - f
-    shape = np.linalg.inv(conic / level)
-    return Ellipse.from_shape(middle * scale + center, shape * scale**2)
+    return Ellipse.from_shape(middle * scale + center, inverse * level * scale**2)
+
+
+def _refined(ellipse: Ellipse, points: Points, weights: NDArray[np.float64]) -> Ellipse:
+    """Take one Gauss-Newton step towards the least weighted squared distances.
+
+    Where the ellipse is the unit circle, a shift s and a symmetric stretch 1 + E move its edge
+    at the unit vector n outwards by n's + n'En.
+    """
+    n, radius, reach = _on_unit_circle(ellipse, points)
+    change = np.column_stack([n, n[:, 0] ** 2, 2 * n[:, 0] * n[:, 1], n[:, 1] ** 2])  # (N, 5)
+    weighted = change * (weights * reach**2)[:, None]
+    try:
+        *shift, e00, e01, e11 = np.linalg.solve(weighted.T @ change, weighted.T @ (radius - 1))
+    except np.linalg.LinAlgError:
+        raise MeasurementError("no ellipse fits the outline") from None
+    back = ellipse.directions.T * ellipse.semi_axes  # from the unit circle to pixels
+    stretched = back @ np.array([[1 + e00, e01], [e01, 1 + e11]])
+    return Ellipse.from_shape(ellipse.center + back @ shift, stretched @ stretched.T)
 
 
 @dataclass(frozen=True)
@@ -180,36 +211,33 @@ class EllipseFit:
     inliers: float
 
 
-def fit_ellipse(points: Points, *, rounds: int = 8) -> EllipseFit:
+def fit_ellipse(points: Points, *, rounds: int = 10) -> EllipseFit:
     """Fit an ellipse to outline points (N, 2), holding off outliers.
 
-    Direct least squares, re-weighted by each point's distance (Tukey's biweight), so that the
-    result is a robust geometric fit. It works on a part of an outline as on a whole one.
+    The weighted sum of squared distances is minimised; a point's weight falls with its distance
+    (Tukey's biweight). A part of an outline is fitted without bias, which algebraic fits are not.
 
     Raises:
         MeasurementError: fewer than `MIN_POINTS` points, or they do not lie on an ellipse.
 
     References:
-        Halir and Flusser 1998 (fit), Sampson 1982 (distance), Beaton and Tukey 1974 (weights).
+        Halir and Flusser 1998 (start), Sampson 1982 (distance), Beaton AE, Tukey JW.
+        Technometrics 1974;16:147-185 (weights).
     """
     if len(points) < MIN_POINTS:
         raise MeasurementError(f"an ellipse needs {MIN_POINTS} outline points, got {len(points)}")
-    robust = np.ones(len(points))
-    ellipse = _direct_fit(points, robust)
+    ellipse = _direct_fit(points)
     for _ in range(rounds):
         distance = distances_to(ellipse, points)
         spread = 1.4826 * float(np.median(np.abs(distance)))
         limit = 4.685 * max(spread, 1e-3 * ellipse.semi_axes[1])
-        robust = np.square(np.clip(1 - np.square(distance / limit), 0, None))
-        # dividing by the gradient turns the algebraic distance into a geometric one
-        x = points - np.array(ellipse.center)
-        slope = np.linalg.norm(x @ np.linalg.inv(ellipse.shape), axis=1)
-        if np.count_nonzero(robust) < MIN_POINTS:
+        weights = np.square(np.clip(1 - np.square(distance / limit), 0, None))
+        if np.count_nonzero(weights) < MIN_POINTS:
             raise MeasurementError("no ellipse fits the outline")
-        ellipse = _direct_fit(points, robust / np.square(slope * ellipse.semi_axes[0]))
+        ellipse = _refined(ellipse, points, weights)
     distance = distances_to(ellipse, points)
     return EllipseFit(
-        ellipse, float(np.sqrt(np.mean(np.square(distance)))), float(np.mean(robust > 0))
+        ellipse, float(np.sqrt(np.mean(np.square(distance)))), float(np.mean(weights > 0))
     )
 
 

@@ -125,7 +125,7 @@ def test_head_casts_a_shadow_deepest_where_the_beam_runs_along_the_skull():
     medium = head_medium(ellipse, grid, np.random.default_rng(0))
     level = transmission_db(medium, grid, tgc=TISSUE_LOSS)
     middle = level[:, grid.shape[1] // 2]  # meets the near skull 25 mm deep
-    assert np.interp(30.0, grid.depth_mm, middle) < np.interp(20.0, grid.depth_mm, middle) - 3
+    assert np.interp(30.0, grid.depth_mm, middle) < np.interp(20.0, grid.depth_mm, middle) - 2
     deep = level[np.searchsorted(grid.depth_mm, 100.0)]
     # the tangent from the apex, 115 mm above the centre, touches the outline at 18.9 degrees
     tangent = np.degrees(np.arctan(38.0 / np.sqrt(115.0**2 - 30.0**2)))

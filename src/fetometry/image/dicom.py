@@ -166,6 +166,11 @@ def _check_photometric(header: _Header, source: str) -> None:
         raise ImageError(
             f"{source}: Photometric Interpretation is {tag}, but {there}: the tag is wrong"
         )
+    if header.signed and header.bits <= 8:
+        raise ImageError(
+            f"{source}: Pixel Representation is signed, which 8-bit pixels never are: "
+            "the tag is wrong"
+        )
     if tag in ("YBR_RCT", "YBR_ICT") and header.syntax not in JPEG2000TransferSyntaxes:
         raise ImageError(
             f"{source}: Photometric Interpretation {tag} exists in JPEG 2000 only, but the "
@@ -270,7 +275,7 @@ def _check_pixels(file: BinaryIO, header: _Header, source: str) -> bool:
     group, element, length = struct.unpack(f"{order}HHL", head)
     if group << 16 | element != _PIXEL_DATA:
         raise ImageError(f"{source}: the DICOM file holds no integer pixels (no Pixel Data)")
-    explicit = head[4:] in (b"OB\0\0", b"OW\0\0")
+    explicit = head[4:] in (b"OB\0\0", b"OW\0\0", b"UN\0\0")
     if explicit:
         (length,) = struct.unpack(f"{order}L", file.read(4))
     if header.syntax.is_encapsulated:

@@ -83,7 +83,7 @@ def read(path: Path) -> Iterator[Image]:
     try:
         if path.stat().st_size == 0:
             raise ImageError(f"{path}: the file is empty (0 bytes); copy or export it again")
-        is_dicom = path.suffix.lower() == DICOM_SUFFIX or dicom.has_magic(path)
+        is_dicom = dicom.has_magic(path) or path.suffix.lower() == DICOM_SUFFIX
         yield from dicom.read(path) if is_dicom else raster.read(path)
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,12 +41,22 @@ class ModelInfo:
 
 
 def catalogue() -> dict[str, Entry]:
-    """Return the shipped models by name."""
-    listed = json.loads((WEIGHTS / "catalogue.json").read_text(encoding="utf-8"))
-    return {
-        name: Entry(name, WEIGHTS / entry["file"], entry["sha256"])
-        for name, entry in listed.items()
-    }
+    """Return the shipped models by name.
+
+    Raises:
+        ModelError: the package's own list of models is missing or damaged.
+    """
+    path = WEIGHTS / "catalogue.json"
+    try:
+        listed = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            name: Entry(name, WEIGHTS / entry["file"], entry["sha256"])
+            for name, entry in listed.items()
+        }
+    except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path}: the list of models is damaged ({error!r}); install the package again"
+        ) from None
 
 
 def default_model(plane: str) -> str:
@@ -61,9 +72,36 @@ def default_model(plane: str) -> str:
 
 
 def sha256_of(path: Path) -> str:
-    """Return the SHA-256 of a file as hex digits."""
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    """Return the SHA-256 of a file as hex digits.
+
+    Raises:
+        ModelError: the file cannot be read.
+    """
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name that the file system does not take
+        return False
+
+
+def _expected_beside(path: Path) -> str | None:
+    """Return the hash in `FILE.sha256` beside a model, if there is such a file."""
+    beside = path.with_name(path.name + ".sha256")
+    if not _is_file(beside):
+        return None
+    try:
+        return beside.read_text(encoding="utf-8").split()[0].lower()
+    except (OSError, UnicodeDecodeError, IndexError):
+        raise ModelError(
+            f"{beside}: holds no SHA-256; make it again with sha256sum, or remove it"
+        ) from None
 
 
 def locate(model: str) -> tuple[Path, str]:
@@ -77,21 +115,16 @@ def locate(model: str) -> tuple[Path, str]:
     """
     shipped = catalogue()
     path = shipped[model].path if model in shipped else Path(model)
-    if not path.is_file():
+    if not _is_file(path):
         raise ModelError(
             f"{model}: no such model; give a .onnx file or one of: {', '.join(shipped)}"
         )
     found = sha256_of(path)
-    beside = path.with_name(path.name + ".sha256")
-    expected = found
-    if model in shipped:
-        expected = shipped[model].sha256
-    elif beside.is_file():
-        expected = beside.read_text(encoding="utf-8").split()[0]
-    if found != expected:
+    expected = shipped[model].sha256 if model in shipped else _expected_beside(path)
+    if expected not in (None, found):
         raise ModelError(
             f"{path}: this is not the file it should be (SHA-256 {found[:12]}..., expected "
-            f"{expected[:12]}...); install the package again, or export the model again"
+            f"{str(expected)[:12]}...); install the package again, or export the model again"
         )
     return path, found
 
@@ -112,14 +145,25 @@ def parse_metadata(text: str | None, path: Path, sha256: str) -> ModelInfo:
         if meta["schema"] != SCHEMA:
             raise ModelError(f"{path}: metadata schema {meta['schema']!r}; this reads {SCHEMA}")
         given = meta["input"]
-        return ModelInfo(
-            ref=ModelRef(meta["name"], sha256, meta["licence"]),
-            description=meta["description"],
+        info = ModelInfo(
+            ref=ModelRef(str(meta["name"]), sha256, str(meta["licence"])),
+            description=str(meta["description"]),
             size=(int(given["size"][0]), int(given["size"][1])),
             mean=float(given["mean"]),
             std=float(given["std"]),
-            outputs=meta["outputs"],
+            outputs={str(name): dict(meaning) for name, meaning in meta["outputs"].items()},
             details=meta,
         )
-    except (json.JSONDecodeError, KeyError, TypeError, IndexError, ValueError) as error:
+        _check(info)
+    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
         raise ModelError(f"{path}: its metadata is damaged ({error!r})") from None
+    return info
+
+
+def _check(info: ModelInfo) -> None:
+    """Refuse numbers that no image can be prepared with, and masks of nobody knows what."""
+    if min(info.size) < 1 or not math.isfinite(info.mean) or not 0 < info.std < math.inf:
+        raise ValueError(f"input of {info.size}, mean {info.mean}, standard deviation {info.std}")
+    for name, meaning in info.outputs.items():
+        if meaning["kind"] == "mask" and not meaning.get("plane"):
+            raise ValueError(f"output {name!r} does not say which plane it shows")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from fetometry.errors import ModelError
+from fetometry.errors import ModelError, UsageError
 from fetometry.predict.catalogue import METADATA_KEY
 
 Maps = dict[str, NDArray[np.float32]]
@@ -22,6 +23,8 @@ _STATE = onnxruntime.capi.onnxruntime_pybind11_state
 
 #: What the runtime raises over a file; its exceptions have no base of their own.
 _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
+    _STATE.EngineError,
+    _STATE.EPFail,
     _STATE.Fail,
     _STATE.InvalidArgument,
     _STATE.InvalidGraph,
@@ -31,6 +34,9 @@ _RUNTIME_ERRORS: tuple[type[Exception], ...] = (
     _STATE.RuntimeException,
     RuntimeError,
 )
+
+#: Left to itself OpenVINO rounds to bfloat16 where the processor can, and moves the outline.
+_OPENVINO_HINTS = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
 
 DEVICES = ("auto", "cpu", "cuda", "openvino")
 
@@ -43,27 +49,43 @@ class Engine:
     run: Run
 
 
+@contextmanager
+def _explained(what: str, *, line: int = 0) -> Iterator[None]:
+    """Turn what a runtime raises into one line; `line` of its message is the one that tells."""
+    try:
+        yield
+    except _RUNTIME_ERRORS as error:
+        told = [text.strip() for text in str(error).splitlines() if text.strip()]
+        reason = told[line] if told else type(error).__name__
+        raise ModelError(f"{what} ({reason})") from None
+
+
 def _session(path: Path, providers: list[str], *, optimise: bool) -> Any:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     if not optimise:
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except _RUNTIME_ERRORS as error:
-        reason = str(error).splitlines()[0]
-        raise ModelError(f"{path}: is not a model that can be run ({reason})") from None
+    with _explained(f"{path}: is not a model that can be run"):
+        # its own fallback prints to the terminal and runs somewhere else than asked for
+        return onnxruntime.InferenceSession(
+            str(path), options, providers=providers, enable_fallback=0
+        )
 
 
 def _onnxruntime(path: Path, provider: str) -> tuple[Engine, str | None]:
     session = _session(path, [provider], optimise=True)
+    where = provider.removesuffix("ExecutionProvider").lower()
+    if provider not in session.get_providers():
+        raise ModelError(
+            f"--device {where}: ONNX Runtime cannot use it on this machine; is its driver there?"
+        )
     names = [output.name for output in session.get_outputs()]
     given = session.get_inputs()[0].name
 
     def run(batch: NDArray[np.float32]) -> Maps:
-        return dict(zip(names, session.run(names, {given: batch}), strict=True))
+        with _explained(f"{path}: does not take input of {batch.shape}"):
+            return dict(zip(names, session.run(names, {given: batch}), strict=True))
 
-    where = provider.removesuffix("ExecutionProvider").lower()
     metadata = session.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     return Engine(f"onnxruntime {onnxruntime.__version__} {where}", run), metadata
 
@@ -87,10 +109,12 @@ def _openvino(path: Path) -> tuple[Engine, str | None]:
     described = _session(path, ["CPUExecutionProvider"], optimise=False)
     metadata = described.get_modelmeta().custom_metadata_map.get(METADATA_KEY)
     names = [output.name for output in described.get_outputs()]
-    compiled = openvino.Core().compile_model(str(path), "CPU", {"PERFORMANCE_HINT": "LATENCY"})
+    with _explained(f"{path}: is not a model that OpenVINO can run", line=-1):
+        compiled = openvino.Core().compile_model(str(path), "CPU", _OPENVINO_HINTS)
 
     def run(batch: NDArray[np.float32]) -> Maps:
-        result = compiled(batch)
+        with _explained(f"{path}: does not take input of {batch.shape}", line=-1):
+            result = compiled(batch)
         return {name: np.array(result[name]) for name in names}
 
     return Engine(f"openvino {openvino.__version__.split('-')[0]} cpu", run), metadata
@@ -117,10 +141,10 @@ def choose(device: str) -> str:
     """Resolve `auto`: CUDA if the runtime has it, else OpenVINO if installed, else the CPU.
 
     Raises:
-        ModelError: the device is unknown.
+        UsageError: the device is unknown.
     """
     if device not in DEVICES:
-        raise ModelError(f"--device {device}: unknown; allowed: {', '.join(DEVICES)}")
+        raise UsageError(f"--device {device}: unknown; allowed: {', '.join(DEVICES)}")
     if device != "auto":
         return device
     return "cuda" if has_cuda() else "openvino" if has_openvino() else "cpu"
@@ -129,7 +153,15 @@ def choose(device: str) -> str:
 def open_engine(path: Path, device: str) -> tuple[Engine, str | None]:
     """Load a network and return it with the metadata text of its file.
 
+    Where `auto` finds an accelerator that turns out not to work, the CPU does.
+
     Raises:
         ModelError: the file is not a model, or the device is not to be had.
+        UsageError: the device is unknown.
     """
-    return _LOADERS[choose(device)](path)
+    found = choose(device)
+    if device == "auto" and found != "cpu":
+        with suppress(ModelError):
+            return _LOADERS[found](path)
+        found = "cpu"
+    return _LOADERS[found](path)

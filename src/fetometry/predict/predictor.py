@@ -57,6 +57,11 @@ class Predictor:
         """
         for name, meaning in self.info.outputs.items():
             if meaning.get("kind") == "mask":
+                if name not in maps:
+                    raise ModelError(
+                        f"{self.info.ref.name}: its metadata promise an output {name!r}, which "
+                        "the network does not have; export the model again"
+                    )
                 return self._mask(image, maps[name][0], str(meaning["plane"]))
         raise ModelError(f"{self.info.ref.name}: no output that this version can read")
 

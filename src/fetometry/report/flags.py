@@ -14,7 +14,6 @@ FLAG_TEXT = {
     "unusual-shape": "The cephalic index is outside 0.70 to 0.86 (for information).",
     "small-in-image": "The structure is small in the image; zoom in for a finer measurement.",
     "low-probability": "The model is unsure along the outline; check it against the picture.",
-    "implausible-size": "The size is implausible; check the spacing (is it in cm?).",
 }
 
 

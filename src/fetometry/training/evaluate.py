@@ -100,14 +100,20 @@ def read_cases(path: Path) -> list[Case]:
         DataError: the file is not such a table.
     """
     kinds = {f.name: float if f.type == "float" else str for f in dataclasses.fields(Case)}
-    with path.open(newline="", encoding="utf-8") as stream:
-        records = list(csv.DictReader(stream))
+    try:
+        with path.open(newline="", encoding="utf-8") as stream:
+            records = list(csv.DictReader(stream))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
     if not records or set(records[0]) != set(kinds):
         raise DataError(f"{path}: not a per-image result; it needs {', '.join(kinds)}")
-    return [
-        Case(**{name: kinds[name](text) for name, text in record.items()})  # type: ignore[arg-type]
-        for record in records
-    ]
+    try:
+        return [
+            Case(**{name: kinds[name](text) for name, text in record.items()})  # type: ignore[arg-type]
+            for record in records
+        ]
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{path}: not a per-image result ({error})") from None
 
 
 @dataclass(frozen=True)
@@ -119,12 +125,22 @@ class Line:
     estimate: Estimate
 
 
+def _limit(sign: int) -> Callable[[Values], float]:
+    """Return the limit of agreement below (-1) or above (+1); one value alone has no spread."""
+    return lambda v: float(np.mean(v) + sign * 1.96 * (v.std(ddof=1) if len(v) > 1 else 0.0))
+
+
 def summary(cases: Sequence[Case]) -> list[Line]:
     """Return the result table, each statistic with its interval over groups.
 
     ADF is the mean absolute difference of HC, bias (DF) the mean signed one; the limits of
     agreement are bias -+ 1.96 SD (Bland and Altman, Lancet 1986;327:307-310). Failures count.
+
+    Raises:
+        DataError: there is no case.
     """
+    if not cases:
+        raise DataError("no image was judged: this side of the split is empty")
     groups = [case.group for case in cases]
     difference = np.array([case.difference_mm for case in cases])
     percent = 100 * difference / np.array([case.truth_mm for case in cases])
@@ -133,8 +149,8 @@ def summary(cases: Sequence[Case]) -> list[Line]:
         ("HC, mean absolute difference (ADF)", "mm", np.abs(difference), mean),
         ("HC, mean absolute difference", "%", np.abs(percent), mean),
         ("HC, bias (DF)", "mm", difference, mean),
-        ("HC, lower limit of agreement", "mm", difference, lambda v: mean(v) - 1.96 * v.std(ddof=1)),
-        ("HC, upper limit of agreement", "mm", difference, lambda v: mean(v) + 1.96 * v.std(ddof=1)),
+        ("HC, lower limit of agreement", "mm", difference, _limit(-1)),
+        ("HC, upper limit of agreement", "mm", difference, _limit(+1)),
         ("HC, largest absolute difference", "mm", np.abs(difference), np.max),
         ("BPD, mean absolute difference", "mm",
          np.abs([case.bpd_difference_mm for case in cases]), mean),
@@ -157,9 +173,7 @@ def as_markdown(cases: Sequence[Case]) -> str:
     lines = [f"| {len(cases)} images of {groups} exams | value | 95 % interval |", "|---|---|---|"]
     for line in summary(cases):
         e = line.estimate
-        lines.append(
-            f"| {line.name} | {e.value:.2f} {line.unit} | {e.low:.2f} to {e.high:.2f} |"
-        )
+        lines.append(f"| {line.name} | {e.value:.2f} {line.unit} | {e.low:.2f} to {e.high:.2f} |")
     return "\n".join(lines)
 
 
@@ -172,8 +186,5 @@ def compare(one: Sequence[Case], other: Sequence[Case]) -> Estimate:
     second = {case.image: case for case in other}
     if {case.image for case in one} != set(second):
         raise DataError("the two results are not of the same images")
-    differences = [
-        abs(second[case.image].difference_mm) - abs(case.difference_mm) for case in one
-    ]
+    differences = [abs(second[case.image].difference_mm) - abs(case.difference_mm) for case in one]
     return bootstrap(differences, [case.group for case in one])
-

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 import fetometry
 from fetometry.errors import ModelError
 from fetometry.predict.catalogue import METADATA_KEY, SCHEMA
-from fetometry.training.fit import BEST, load
+from fetometry.training.fit import BEST, FACTS_FILE, load
 from fetometry.training.heads import build_heads
 from fetometry.training.recipe import Recipe
 
@@ -92,11 +92,12 @@ def _accepted(path: Path, network: _Named, sample: Tensor) -> float:
     found = session.run(None, {session.get_inputs()[0].name: sample.numpy()})
     with torch.no_grad():
         expected = network(sample)
-    worst = 0.0
+    shares = []
     for mine, theirs in zip(found, expected, strict=True):
         scale = float(theirs.abs().max()) or 1.0
-        worst = max(worst, float(np.abs(mine - theirs.numpy()).max()) / scale)
-    if worst > TOLERANCE:
+        shares.append(float(np.abs(mine - theirs.numpy()).max()) / scale)
+    worst = float(np.max(shares))  # not a number if one is not, unlike max()
+    if not worst <= TOLERANCE:
         raise ModelError(
             f"{path}: its output differs from torch by {worst:.2g} of the range "
             f"(allowed: {TOLERANCE}); the export is refused"
@@ -135,15 +136,18 @@ def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
     described.value = json.dumps(metadata(recipe, {"run": run_facts(run)}), sort_keys=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
-    onnx.save(model, str(part))
-    difference = _accepted(part, wrapped, (sample * 255 - recipe.input.mean) / recipe.input.std)
-    part.replace(out)
-    digest = hashlib.sha256(out.read_bytes()).hexdigest()
+    try:
+        onnx.save(model, str(part))
+        difference = _accepted(part, wrapped, (sample * 255 - recipe.input.mean) / recipe.input.std)
+        digest = hashlib.sha256(part.read_bytes()).hexdigest()
+        part.replace(out)
+    finally:
+        part.unlink(missing_ok=True)
     out.with_name(out.name + ".sha256").write_text(f"{digest}  {out.name}\n", encoding="utf-8")
     return difference
 
 
 def run_facts(run: Path) -> dict[str, Any]:
     """Return what a run wrote about itself, for the model's metadata."""
-    path = run / "facts.json"
+    path = run / FACTS_FILE
     return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

@@ -82,7 +82,8 @@ class _Batches:
         return -(-len(self.order) // self.batch_size)
 
     def __iter__(self) -> Iterator[Tensor]:
-        return iter(self.order.split(self.batch_size))
+        starts = range(0, len(self.order), self.batch_size)
+        return (self.order[start : start + self.batch_size] for start in starts)
 
 
 def _shuffled(count: int, batch_size: int, seed: int) -> _Batches:
@@ -246,7 +247,7 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(recipe.fit.seed)
         system = _build(recipe, sides, run)
-        trainer = _trainer(recipe, run, quiet)
+        trainer = _trainer(system, run, quiet)
         # before the weights are averaged: their copy stays where the network is at that time
         system.to(trainer.strategy.root_device)
         last = run / LAST
@@ -256,19 +257,16 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
 
 def _build(recipe: Recipe, sides: Mapping[str, Pictures], run: Path) -> System:
     """Build the system with the weights it starts from; a resumed run brings its own."""
-    start_from = recipe.fit.start_from
-    if (run / LAST).is_file():
-        system = System(_without_weights(recipe), sides)
-    elif start_from:
-        system = System(_without_weights(recipe), sides)
+    resumed, start_from = (run / LAST).is_file(), recipe.fit.start_from
+    system = System(_without_weights(recipe) if resumed or start_from else recipe, sides)
+    if start_from and not resumed:
         _fill(system, Path(start_from).expanduser())
-    else:
-        system = System(recipe, sides)
     system.network.to(memory_format=torch.channels_last)
     return system
 
 
-def _trainer(recipe: Recipe, run: Path, quiet: bool) -> lightning.Trainer:
+def _trainer(system: System, run: Path, quiet: bool) -> lightning.Trainer:
+    recipe = system.recipe
     return lightning.Trainer(
         max_epochs=recipe.fit.epochs,
         precision=recipe.fit.precision,  # type: ignore[arg-type]
@@ -279,7 +277,7 @@ def _trainer(recipe: Recipe, run: Path, quiet: bool) -> lightning.Trainer:
         enable_model_summary=not quiet,
         num_sanity_val_steps=0,
         reload_dataloaders_every_n_epochs=1,
-        log_every_n_steps=1,
+        log_every_n_steps=min(10, len(system.train_dataloader())),
         gradient_clip_val=1.0,
         default_root_dir=run,
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -31,8 +31,13 @@ class Truth:
 class Head(Protocol):
     """What the training loop and the export ask of a head."""
 
-    channels: int
-    weight: float
+    @property
+    def channels(self) -> int:
+        """How many maps it asks of the network."""
+
+    @property
+    def weight(self) -> float:
+        """What its loss is multiplied by."""
 
     def loss(self, output: Tensor, truth: Truth) -> Tensor:
         """Return how wrong the output is, as one number."""
@@ -54,7 +59,7 @@ class MaskHead:
     dice: float = 1.0
     size: float = 0.0
     plane: str = "head"
-    channels: int = 1
+    channels: ClassVar[int] = 1
 
     def loss(self, output: Tensor, truth: Truth) -> Tensor:
         """Compare logits with the drawn ellipse."""
@@ -102,9 +107,7 @@ def log_size(soft: Tensor) -> Tensor:
     cc = mean((cols - col[:, None, None]) ** 2)
     rc = mean((rows - row[:, None, None]) * (cols - col[:, None, None]))
     middle, spread = (rr + cc) / 2, (((rr - cc) / 2) ** 2 + rc**2 + 1e-6).sqrt()
-    a, b = (
-        2 * value.clamp(min=1e-2).sqrt() for value in (middle + spread, middle - spread)
-    )
+    a, b = (2 * value.clamp(min=1e-2).sqrt() for value in (middle + spread, middle - spread))
     h = ((a - b) / (a + b)) ** 2
     around = math.pi * (a + b) * (1 + 3 * h / (10 + (4 - 3 * h).sqrt()))
     return torch.stack([a.log(), b.log(), around.log()], dim=1)

@@ -33,7 +33,7 @@ def build_network(component: Component, outputs: Mapping[str, int]) -> nn.Module
         )
     try:
         builder = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise RecipeError(f"[network]: {component.name} cannot be imported ({error})") from None
     network = builder(component.options, outputs)
     if not isinstance(network, nn.Module):

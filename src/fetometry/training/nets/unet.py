@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 import segmentation_models_pytorch as smp
 from torch import Tensor, nn
@@ -12,6 +11,12 @@ from torch import Tensor, nn
 from fetometry.errors import RecipeError
 from fetometry.training.nets.pretrained import load_encoder
 from fetometry.training.recipe import strict
+
+#: output stride -> how many of the decoder's last blocks are left out
+SKIPPED = {1: 0, 2: 1, 4: 2}
+
+#: how many blocks an encoder can have
+DEPTHS = range(3, 6)
 
 
 @dataclass(frozen=True)
@@ -37,17 +42,19 @@ class Unet(nn.Module):
 
     def __init__(self, options: Options, outputs: Mapping[str, int]) -> None:
         super().__init__()
-        skipped = {1: 0, 2: 1, 4: 2}[options.output_stride]
-        whole = smp.Unet(
-            options.encoder,
-            encoder_weights=None,
-            in_channels=1,
-            decoder_channels=options.decoder_channels,
-            encoder_depth=len(options.decoder_channels),
-        )
+        try:
+            whole = smp.Unet(
+                options.encoder,
+                encoder_weights=None,
+                in_channels=1,
+                decoder_channels=options.decoder_channels,
+                encoder_depth=len(options.decoder_channels),
+            )
+        except (KeyError, RuntimeError) as error:  # the library's words for an unknown name
+            raise RecipeError(f"[network]: encoder {options.encoder!r}: {error}") from None
         self.encoder = load_encoder(whole.encoder, options)
         self.decoder = whole.decoder
-        blocks = len(options.decoder_channels) - skipped
+        blocks = len(options.decoder_channels) - SKIPPED[options.output_stride]
         self.decoder.blocks = self.decoder.blocks[:blocks]
         width = options.decoder_channels[blocks - 1]
         self.outputs = nn.ModuleDict(
@@ -66,7 +73,14 @@ def build_unet(options: Mapping[str, object], outputs: Mapping[str, int]) -> nn.
     Raises:
         RecipeError: an option is unknown or out of its range, or the weights do not fit.
     """
-    checked = cast(Options, strict(Options, options, "[network]"))
-    if checked.output_stride not in (1, 2, 4):
-        raise RecipeError(f"[network]: output_stride must be 1, 2 or 4, got {checked.output_stride}")
+    checked = strict(Options, options, "[network]")
+    if checked.output_stride not in SKIPPED:
+        raise RecipeError(
+            f"[network]: output_stride must be 1, 2 or 4, got {checked.output_stride}"
+        )
+    if len(checked.decoder_channels) not in DEPTHS or min(checked.decoder_channels) < 1:
+        raise RecipeError(
+            "[network]: decoder_channels must be 3 to 5 positive numbers, "
+            f"got {list(checked.decoder_channels)}"
+        )
     return Unet(checked, outputs)

@@ -1,0 +1,108 @@
+from pathlib import Path
+
+import cv2
+import pytest
+
+from fetometry.errors import ImageError
+from fetometry.image import find, read
+from tests.image.synthetic import dataset, picture, save
+
+
+def names(found, root):
+    return [path.relative_to(root).as_posix() for path in found]
+
+
+def touch(root, *paths):
+    for name in paths:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x")
+
+
+def test_a_file_gives_itself_whatever_it_is(tmp_path):
+    touch(tmp_path, "notes.txt", "a_Annotation.png")
+    assert find(tmp_path / "notes.txt") == [tmp_path / "notes.txt"]
+    assert find(tmp_path / "a_Annotation.png") == [tmp_path / "a_Annotation.png"]
+
+
+def test_a_folder_is_searched_to_the_bottom_and_sorted(tmp_path):
+    touch(tmp_path, "b.png", "a.JPG", "sub/deep/c.dcm", "sub/d.tiff", "e.webp", "f.bmp", "g.jpeg")
+    expected = ["a.JPG", "b.png", "e.webp", "f.bmp", "g.jpeg", "sub/d.tiff", "sub/deep/c.dcm"]
+    assert names(find(tmp_path), tmp_path) == expected
+
+
+def test_annotations_hidden_files_and_other_files_are_left_out(tmp_path):
+    touch(tmp_path, "a.png", "a_Annotation.png", "b_annotation.PNG", ".c.png", ".d/e.png")
+    touch(tmp_path, "table.csv", "README", "DICOMDIR")
+    assert names(find(tmp_path), tmp_path) == ["a.png"]
+
+
+@pytest.mark.parametrize("name", ["IM_0001", "1.2.840.113619.2", "scan.ima"])
+def test_a_dicom_file_is_found_under_any_name(tmp_path, name):
+    save(dataset(picture()), tmp_path / name)
+    assert names(find(tmp_path), tmp_path) == [name]
+    (image,) = read(tmp_path / name)
+    assert image.pixels.shape == (48, 64)
+
+
+def test_the_overlays_of_an_earlier_run_are_left_out(tmp_path):
+    touch(tmp_path, "out/exam.json", "out/overlays/a_f1.png", "out/b.png", "overlays/c.png")
+    assert names(find(tmp_path), tmp_path) == ["out/b.png", "overlays/c.png"]
+
+
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    touch(tmp_path, "set/a.png", "elsewhere/b.png")
+    (tmp_path / "set" / "more").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "set" / "up").symlink_to(tmp_path / "set")
+    assert names(find(tmp_path / "set"), tmp_path) == ["set/a.png", "set/more/b.png"]
+
+
+def test_a_folder_that_may_not_be_read_is_named_and_does_not_stop_the_rest(tmp_path, monkeypatch):
+    touch(tmp_path, "a.png", "closed/b.png")
+    iterdir = Path.iterdir
+
+    def guarded(folder):
+        if folder.name == "closed":
+            raise PermissionError(13, "Permission denied")
+        return iterdir(folder)
+
+    monkeypatch.setattr(Path, "iterdir", guarded)
+    assert names(find(tmp_path), tmp_path) == ["a.png", "closed"]
+
+
+def test_a_folder_without_an_image_is_refused(tmp_path):
+    touch(tmp_path, "table.csv", "a_Annotation.png")
+    with pytest.raises(ImageError, match=r"holds no image \(\.bmp \.dcm \.jpeg"):
+        find(tmp_path)
+
+
+def test_a_missing_path_is_refused(tmp_path):
+    with pytest.raises(ImageError, match="none: no such file or folder"):
+        find(tmp_path / "none")
+    with pytest.raises(ImageError, match="none: cannot be read: No such file"):
+        next(read(tmp_path / "none"))
+
+
+def test_a_folder_is_not_read(tmp_path):
+    with pytest.raises(ImageError, match="cannot be read: Is a directory"):
+        next(read(tmp_path))
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.dcm", "a"])
+def test_an_empty_file_is_refused(tmp_path, name):
+    (tmp_path / name).touch()
+    with pytest.raises(ImageError, match=r"the file is empty \(0 bytes\)"):
+        next(read(tmp_path / name))
+
+
+def test_a_dcm_that_is_not_dicom_is_refused(tmp_path):
+    touch(tmp_path, "a.dcm")
+    with pytest.raises(ImageError, match=r"a\.dcm: not a DICOM file"):
+        next(read(tmp_path / "a.dcm"))
+
+
+def test_a_path_beyond_ascii_is_read(tmp_path):
+    _, png = cv2.imencode(".png", picture())
+    path = tmp_path / "Köpfe 頭.png"
+    path.write_bytes(png.tobytes())
+    assert next(read(path)).source == str(path)
