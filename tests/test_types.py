@@ -86,9 +86,21 @@ def test_a_region_contains_an_outline_only_as_a_whole():
     assert not region(rows=(0, 200)).contains(square(10, 10, 201, 190))
 
 
-def test_a_spacing_given_for_the_whole_image_wins():
+def test_a_spacing_given_for_the_whole_image_holds_where_no_region_does():
     given = Spacing((0.1, 0.12), "given")
+    assert image(spacing=given).spacing_at(INSIDE) is given
+    assert image(region(rows=(0, 99)), spacing=given).spacing_at(INSIDE) is given
+
+
+def test_a_given_spacing_that_agrees_with_the_region_within_2_percent_wins():
+    given = Spacing((0.203, 0.197), "given")
     assert image(region(), spacing=given).spacing_at(INSIDE) is given
+
+
+@pytest.mark.parametrize("mm", [(0.1, 0.2), (0.2, 0.21)])
+def test_a_given_spacing_that_contradicts_the_region_is_refused(mm):
+    with pytest.raises(SpacingError, match=r"two spacings: .* given, but .* 0\.2 x 0\.2 mm per"):
+        image(region(), spacing=Spacing(mm, "given")).spacing_at(INSIDE)
 
 
 def test_the_region_around_the_outline_gives_its_spacing_per_axis():
@@ -144,6 +156,13 @@ def test_two_regions_of_one_priority_that_disagree_are_refused(high):
 def test_two_regions_that_agree_within_2_percent_are_one():
     pair = (region(), region(mm=(0.203, 0.197), number=2))
     assert image(*pair).spacing_at(INSIDE) == Spacing((0.2, 0.2), "dicom-region-1")
+
+
+def test_the_region_itself_is_found_by_the_outline():
+    first, second = region(cols=(0, 299)), region(cols=(300, 639), number=2)
+    assert image(first, second).region_at(square(1, 301, 2, 302)) is second
+    assert image(first, second).region_at(INSIDE) is None
+    assert image().region_at(INSIDE) is None
 
 
 def test_a_disagreeing_region_elsewhere_does_not_matter():

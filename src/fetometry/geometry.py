@@ -91,7 +91,8 @@ class Ellipse:
         """The four ends of the axes (4, 2): long axis first, then short."""
         u = self.directions
         a, b = self.semi_axes
-        return np.array(self.center) + np.array([-a * u[0], a * u[0], -b * u[1], b * u[1]])
+        ends = np.array([-a * u[0], a * u[0], -b * u[1], b * u[1]])
+        return np.asarray(ends + np.array(self.center))
 
     def points(self, count: int = 360) -> Points:
         """Return points (count, 2) on the ellipse, evenly spaced in the eccentric angle."""

@@ -190,8 +190,8 @@ def test_head_fits_the_picture_when_the_pixel_size_is_left_open(hc_mm, angle_deg
         ({"mm_per_px": (0.05, 0.05)}, UsageError, "larger pixels"),
         ({"mm_per_px": (0.0, 0.2)}, SpacingError, "0.01 to 1.0"),
         ({"mm_per_px": (float("nan"), 0.2)}, SpacingError, "0.01 to 1.0"),
-        ({"shape": (64, 800)}, UsageError, "128 to 4096 pixels"),
-        ({"shape": (540, 20000)}, UsageError, "128 to 4096 pixels"),
+        ({"shape": (299, 800)}, UsageError, "300 to 2048 pixels"),
+        ({"shape": (540, 20000)}, UsageError, "300 to 2048 pixels"),
         ({"seed": -1}, UsageError, "seed"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from fetometry.errors import OutputError
 from fetometry.phantom import HeadSpec, head, write_dicom, write_png
 
-SMALL = {"hc_mm": 200.0, "shape": (271, 401), "mm_per_px": (0.30, 0.36)}
+SMALL = {"hc_mm": 200.0, "shape": (301, 401), "mm_per_px": (0.30, 0.36)}
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_dicom_region_calibrates_each_axis_in_cm_per_pixel(dataset):
     assert region.PhysicalDeltaX == pytest.approx(0.036, abs=1e-12)
     assert region.PhysicalDeltaY == pytest.approx(0.030, abs=1e-12)
     assert (region.RegionLocationMinX0, region.RegionLocationMinY0) == (0, 0)
-    assert (region.RegionLocationMaxX1, region.RegionLocationMaxY1) == (400, 270)
+    assert (region.RegionLocationMaxX1, region.RegionLocationMaxY1) == (400, 300)
     assert region.RegionFlags & 1 == 0  # high priority
 
 
@@ -96,7 +96,7 @@ def test_truth_stands_beside_the_picture(phantom, tmp_path, write, name):
     assert truth["bpd_mm"] == pytest.approx(0.79 * truth["ofd_mm"])
     assert truth["spacing_mm"] == [0.30, 0.36]
     assert truth["seed"] == 0
-    assert truth["ellipse"]["center_px"] == pytest.approx([135.0, 200.0])
+    assert truth["ellipse"]["center_px"] == pytest.approx([150.0, 200.0])
     assert truth["ellipse"]["semi_axes_px"] == pytest.approx(list(phantom.truth.semi_axes))
     assert truth["ellipse"]["angle_deg"] == pytest.approx(phantom.truth.angle_deg)
 

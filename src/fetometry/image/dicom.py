@@ -353,4 +353,6 @@ def read(path: Path) -> Iterator[Image]:
             number,
             regions=header.calibration.regions,
             spacing_problem=header.calibration.problem,
+            # Burned In Annotation is often absent, or NO where a name can be read
+            may_show_name=True,
         )

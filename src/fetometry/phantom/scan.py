@@ -18,7 +18,7 @@ from fetometry.types import checked_spacing
 
 HC_RANGE_MM = (40.0, 420.0)
 CEPHALIC_INDEX_RANGE = (0.6, 1.0)
-SIDE_RANGE_PX = (128, 4096)
+SIDE_RANGE_PX = (300, 2048)
 
 #: Share of the picture's width and height that a head fills when the pixel size is left open.
 FILLS = (0.62, 0.70)
@@ -144,7 +144,7 @@ def _probe(screen: Screen, rng: np.random.Generator) -> Probe:
         depth_mm=1.08 * height,
         focus_mm=0.55 * height,
         focal_zone_mm=0.6 * height,
-        frequency_mhz=float(np.clip(3.5 * (100 / height) ** 0.9, 2.5, 10.0)),
+        frequency_mhz=float(np.clip(3.5 * (100 / height) ** 0.9, 1.5, 10.0)),
     )
 
 

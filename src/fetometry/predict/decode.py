@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from fetometry.errors import MeasurementError
 from fetometry.geometry import MIN_POINTS, Matrix, Outline, apply, invert, trace
 
-#: Outline points closer than this to the image edge, in canvas pixels, follow the edge.
+#: Outline points closer than this to the image edge, in pixels of the map, follow the edge.
 EDGE_MARGIN = 1.5
 
 

@@ -44,9 +44,10 @@ class Ellipses:
         )
         grid = torch.stack(torch.meshgrid(rows, cols, indexing="ij"), dim=-1)  # (h, w, 2)
         x = grid[None] - self.center[:, None, None, :]
-        gradient: Tensor = torch.einsum("bhwi,bij->bhwj", x, torch.linalg.inv(self.shape))
+        gradient = torch.einsum("bhwi,bij->bhwj", x, torch.linalg.inv(self.shape))
         value = (x * gradient).sum(-1)
-        distance = (value - value.clamp(min=1e-12).sqrt()) / gradient.norm(dim=-1).clamp(min=1e-6)
+        slope = gradient.norm(dim=-1).clamp(min=1e-6)
+        distance: Tensor = (value - value.clamp(min=1e-12).sqrt()) / slope
         return (0.5 - distance / stride).clamp(0, 1)[:, None]
 
 

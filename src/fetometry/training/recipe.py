@@ -1,4 +1,4 @@
-"""A recipe: one TOML file that says data × network × heads × fit, read strictly.
+"""A recipe: one TOML file that says data, network, heads and fit, read strictly.
 
 An unknown, missing or mistyped key is refused with file, table, key and the allowed ones.
 No torch here: a recipe can be read, checked and shown on any installation.
@@ -31,6 +31,14 @@ class Data:
     fold: int = -1  # -1: the fixed split; 0 and up: that fold of `folds`, over non-test buckets
     folds: int = 5
     limit: int = 0  # use only so many training images; 0 is all
+
+    def __post_init__(self) -> None:
+        # a test bucket aside, there are nine: more folds would leave one without a group
+        if not 2 <= self.folds <= 9 or not -1 <= self.fold < self.folds:
+            raise RecipeError(
+                "folds must be 2 to 9, and fold 0 to folds - 1, or -1 for the fixed split; "
+                f"got fold {self.fold} of {self.folds}"
+            )
 
 
 @dataclass(frozen=True)
@@ -114,12 +122,12 @@ def _fits(value: Any, expected: Any) -> Any:
         if len(value) != len(arguments):
             raise TypeError
         return tuple(_fits(item, kind) for item, kind in zip(value, arguments, strict=True))
-    if expected is float and isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, bool) != (expected is bool):
+        raise TypeError
+    if expected is float and isinstance(value, int | float) and math.isfinite(value):
         return float(value)
-    if isinstance(expected, type) and isinstance(value, expected):
-        is_bool = isinstance(value, bool)
-        if is_bool == (expected is bool) and not (expected is float and not math.isfinite(value)):
-            return value
+    if expected is not float and isinstance(expected, type) and isinstance(value, expected):
+        return value
     raise TypeError
 
 
@@ -135,6 +143,8 @@ def strict(cls: type[T], table: Mapping[str, Any], where: str) -> T:
     Raises:
         RecipeError: an unknown, missing or mistyped key; the message names the allowed ones.
     """
+    if not isinstance(table, Mapping):
+        raise RecipeError(f"{where} must be a table, got {table!r}; allowed: {_allowed(cls)}")
     hints = typing.get_type_hints(cls)
     fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls))}
     values = {}
@@ -153,7 +163,10 @@ def strict(cls: type[T], table: Mapping[str, Any], where: str) -> T:
         )
         if required and name not in values:
             raise RecipeError(f"{where}: {name} is missing; allowed: {_allowed(cls)}")
-    return cls(**values)
+    try:
+        return cls(**values)
+    except RecipeError as error:
+        raise RecipeError(f"{where}: {error}") from None
 
 
 def _component(table: Any, where: str) -> Component:
@@ -232,14 +245,16 @@ def from_json(text: str, where: str) -> Recipe:
     Raises:
         RecipeError: it is not such a recipe.
     """
-    try:
-        tree = json.loads(text)
-    except json.JSONDecodeError:
-        raise RecipeError(f"{where}: its recipe is not JSON") from None
 
     def flat(component: Mapping[str, Any]) -> dict[str, Any]:
         return {"name": component["name"], **component["options"]}
 
-    tree["network"] = flat(tree["network"])
-    tree["heads"] = {name: flat(head) for name, head in tree["heads"].items()}
+    try:
+        tree = json.loads(text)
+        tree["network"] = flat(tree["network"])
+        tree["heads"] = {name: flat(head) for name, head in tree["heads"].items()}
+    except json.JSONDecodeError:
+        raise RecipeError(f"{where}: its recipe is not JSON") from None
+    except (AttributeError, KeyError, TypeError):
+        raise RecipeError(f"{where}: its JSON is not a recipe") from None
     return from_tree(tree, where)

@@ -13,7 +13,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from fetometry.errors import DataError
+from fetometry.errors import DataError, MeasurementError, SpacingError
 from fetometry.geometry import Ellipse, fit_ellipse
 from fetometry.training.data.manifest import Row
 
@@ -29,12 +29,15 @@ def annotation_ellipse(path: Path) -> Ellipse:
     large.
 
     Raises:
-        DataError: the file is not an image.
+        DataError: the file is not an image, or holds no ellipse.
     """
     pixels = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
     if pixels is None:
         raise DataError(f"{path}: the annotation cannot be read")
-    return fit_ellipse(np.argwhere(pixels > 127).astype(np.float64)).ellipse
+    try:
+        return fit_ellipse(np.argwhere(pixels > 127).astype(np.float64)).ellipse
+    except MeasurementError as error:
+        raise DataError(f"{path}: {error}") from None
 
 
 def _image(folder: Path, name: str) -> Path | None:
@@ -42,28 +45,37 @@ def _image(folder: Path, name: str) -> Path | None:
     return next((p for s in SUFFIXES if (p := folder / f"{stem}{s}").is_file()), None)
 
 
+def _row(images: Path, image: Path, spacing: str, reference: str) -> Row:
+    ellipse = annotation_ellipse(images / f"{image.stem}_Annotation.png")
+    group = image.stem.split("_")[0]
+    return Row(NAME, image, group, "head", (float(spacing),) * 2, ellipse, float(reference))
+
+
 def rows(folder: Path) -> list[Row]:
     """Read HC18 in its published layout: `training_set/NNN_HC.png`, annotations, and the CSV.
 
-    Images may also be lossless .webp copies. The group is the exam, `NNN`: images of one exam
-    never part. (806 exams came from 551 women, so exams are not women.)
+    Images may also be lossless .webp copies; those that are not there are left out. The group
+    is the exam, `NNN`: images of one exam never part. (806 exams came from 551 women, so exams
+    are not women.)
 
     Raises:
-        DataError: the table or an annotation is missing, or no image is there.
+        DataError: the table or an annotation is missing or cannot be read, or no image is there.
     """
     table, images = folder / TABLE, folder / "training_set"
     if not table.is_file():
         raise DataError(f"{folder}: {TABLE} is missing; is this the HC18 folder?")
     found = []
     with table.open(newline="", encoding="utf-8-sig") as stream:
-        for name, spacing, reference, *_ in list(csv.reader(stream))[1:]:
-            image = _image(images, name)
-            if image is None:
-                continue
-            ellipse = annotation_ellipse(images / f"{Path(name).stem}_Annotation.png")
-            group = Path(name).stem.split("_")[0]
-            spacing_mm = (float(spacing), float(spacing))
-            found.append(Row(NAME, image, group, "head", spacing_mm, ellipse, float(reference)))
+        lines = csv.reader(stream)
+        next(lines, None)
+        for line in filter(None, lines):
+            try:
+                name, spacing, reference, *_ = line
+                image = _image(images, name)
+                if image is not None:
+                    found.append(_row(images, image, spacing, reference))
+            except (ValueError, SpacingError) as error:
+                raise DataError(f"{table}, line {lines.line_num}: {error}") from None
     if not found:
         raise DataError(f"{images}: none of the images named in {TABLE} is there")
     return found

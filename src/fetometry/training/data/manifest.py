@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from fetometry.errors import DataError
+from fetometry.errors import DataError, FetometryError
 from fetometry.geometry import Ellipse
+from fetometry.types import checked_spacing
 
 BUCKETS = 10
 TEST_BUCKET, VALIDATION_BUCKET = 0, 1
@@ -44,6 +45,9 @@ class Row:
     spacing_mm: tuple[float, float]
     ellipse: Ellipse
     reference_mm: float
+
+    def __post_init__(self) -> None:
+        checked_spacing(*self.spacing_mm)
 
     @property
     def bucket(self) -> int:
@@ -109,8 +113,8 @@ def read_manifest(path: Path) -> list[Row]:
     Raises:
         DataError: a column is missing, a number is not one, or a bucket breaks the rule.
     """
-    with path.open(newline="", encoding="utf-8") as stream:
-        reader = csv.DictReader(stream)
+    with path.open(newline="", encoding="utf-8-sig") as stream:
+        reader = csv.DictReader(stream, restval="")
         missing = set(COLUMNS) - set(reader.fieldnames or ())
         if missing:
             raise DataError(f"{path}: columns are missing: {', '.join(sorted(missing))}")
@@ -118,6 +122,6 @@ def read_manifest(path: Path) -> list[Row]:
         for record in reader:
             try:
                 rows.append(_row(record, path.parent))
-            except (ValueError, DataError) as error:
+            except (ValueError, FetometryError) as error:
                 raise DataError(f"{path}, line {reader.line_num}: {error}") from None
     return rows
