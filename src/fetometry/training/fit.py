@@ -365,7 +365,7 @@ def _fill(system: System, path: Path) -> None:
         state = torch.load(path, map_location="cpu", weights_only=True)
         system.load_state_dict(state["state_dict"])
     except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise RecipeError(f"{path}: not a checkpoint of this network ({reason})") from None
 
 

@@ -52,7 +52,7 @@ def _from_file(name: str) -> dict[str, Tensor]:
             return load_file(path)
         stored = torch.load(path, map_location="cpu", weights_only=True)
     except (EOFError, RuntimeError, SafetensorError, pickle.UnpicklingError) as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise RecipeError(f"encoder_weights: {path} cannot be read ({reason})") from None
     if not isinstance(stored, Mapping) or not all(isinstance(t, Tensor) for t in stored.values()):
         raise RecipeError(f"encoder_weights: {path} holds more than named tensors")

@@ -1,0 +1,444 @@
+# ruff: noqa: E402 -- what needs the train extra is imported once it is known to be there
+import copy
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the train extra")
+lightning = pytest.importorskip("lightning", reason="needs the train extra")
+
+from fetometry.errors import DataError, RecipeError
+from fetometry.training import fit
+from fetometry.training.data import SPLITS
+from tests.training import toy
+
+pytestmark = [
+    pytest.mark.train,
+    # a run's folder holds its recipe and its cache before the first checkpoint is written
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+    # between Lightning and a newer torch
+    pytest.mark.filterwarnings("ignore:.isinstance\\(treespec, LeafSpec\\). is deprecated"),
+]
+
+ROOT = Path(__file__).resolve().parents[2]
+AVERAGED = {"ema_decay": 0.9}
+
+
+@pytest.fixture(scope="module")
+def rows(tmp_path_factory):
+    return toy.make(tmp_path_factory.mktemp("toy"), train=6, validation=3, test=2)
+
+
+def state(run, name=fit.LAST):
+    return torch.load(run / name, map_location="cpu", weights_only=True)
+
+
+def assert_same(one, other, where="checkpoint"):
+    """Compare nested states to the last bit."""
+    if isinstance(one, torch.Tensor):
+        assert torch.equal(one, other), where
+    elif isinstance(one, dict):
+        assert one.keys() == other.keys(), where
+        for key in one:
+            assert_same(one[key], other[key], f"{where}.{key}")
+    elif isinstance(one, list | tuple):
+        assert len(one) == len(other), where
+        for i, (a, b) in enumerate(zip(one, other, strict=True)):
+            assert_same(a, b, f"{where}.{i}")
+    else:
+        assert one == other, where
+
+
+LEARNED = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
+
+
+def assert_same_weights(run, other, name=fit.LAST):
+    one, two = state(run, name), state(other, name)
+    assert_same(
+        {key: one[key] for key in LEARNED if key in one},
+        {key: two[key] for key in LEARNED if key in two},
+    )
+    assert one["lr_schedulers"][0]["_last_lr"] == two["lr_schedulers"][0]["_last_lr"]
+    assert one["global_step"] == two["global_step"]
+
+
+def logged(run, name):
+    """The values of one column, over all starts of a run, in their order."""
+    files = sorted((run / "logs" / "csv").glob("version_*/metrics.csv"))
+    lines = [line for file in files for line in csv.DictReader(file.open(encoding="utf-8"))]
+    return [float(line[name]) for line in lines if line.get(name)]
+
+
+@pytest.fixture(scope="module")
+def plain(rows, tmp_path_factory):
+    """One whole run of three epochs."""
+    run = tmp_path_factory.mktemp("plain") / "run"
+    best = fit.start(toy.recipe(fit={"epochs": 3}), rows, run, quiet=True)
+    return run, best
+
+
+@pytest.fixture(scope="module")
+def averaged(rows, tmp_path_factory):
+    run = tmp_path_factory.mktemp("averaged") / "run"
+    fit.start(toy.recipe(fit={"epochs": 3, **AVERAGED}), rows, run, quiet=True)
+    return run
+
+
+def test_training_lowers_the_loss(plain):
+    losses = logged(plain[0], "loss_epoch")
+    assert len(losses) == 3
+    assert losses[2] < 0.8 * losses[0]
+
+
+def test_a_run_leaves_its_recipe_checkpoints_and_logs(plain):
+    run, best = plain
+    recipe = json.loads((run / "recipe.json").read_text(encoding="utf-8"))
+    assert recipe == json.loads(toy.recipe(fit={"epochs": 3}).as_json())
+    assert best == run / "best.ckpt"
+    assert best.is_file()
+    assert (run / "last.ckpt").is_file()
+    assert list((run / "logs" / "tensorboard").glob("events.out.tfevents.*"))
+    assert len(logged(run, "val_adf_mm")) == 3
+
+
+def test_a_run_says_what_it_was_trained_on(plain):
+    facts = json.loads((plain[0] / "facts.json").read_text(encoding="utf-8"))
+    assert facts == {
+        "data": {
+            "dataset": "toy",
+            "train": {"images": 6, "groups": 6},
+            "validation": {"images": 3, "groups": 3},
+        }
+    }
+
+
+def test_the_caller_keeps_its_random_numbers_and_its_environment(rows, tmp_path):
+    torch.manual_seed(5)
+    before, environment = torch.get_rng_state(), dict(os.environ)
+    fit.start(toy.recipe(fit={"epochs": 1}), rows, tmp_path / "run", quiet=True)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert dict(os.environ) == environment
+
+
+def test_the_same_seed_repeats_a_run_to_the_last_bit(plain, rows, tmp_path):
+    torch.manual_seed(99)  # what was drawn before must not matter
+    again = tmp_path / "again"
+    fit.start(toy.recipe(fit={"epochs": 3}), rows, again, quiet=True)
+    assert logged(again, "val_adf_mm") == logged(plain[0], "val_adf_mm")
+    assert_same_weights(plain[0], again)
+
+
+def test_another_seed_gives_another_run(plain, rows, tmp_path):
+    other = tmp_path / "other"
+    fit.start(toy.recipe(fit={"epochs": 3, "seed": 2**40}), rows, other, quiet=True)
+    assert logged(other, "loss_epoch") != logged(plain[0], "loss_epoch")
+
+
+class Killed(Exception):
+    pass
+
+
+def interrupted(recipe, rows, run, monkeypatch, *, epoch, step):
+    """Start a run and break it off in the middle of an epoch."""
+    whole = fit.System.training_step
+
+    def training_step(self, index, number):
+        if (self.current_epoch, number) == (epoch, step):
+            raise Killed
+        return whole(self, index, number)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(fit.System, "training_step", training_step)
+        fit.start(recipe, rows, run, quiet=True)
+
+
+def test_an_interrupted_run_ends_where_a_whole_one_does(plain, rows, tmp_path, monkeypatch):
+    recipe, run = toy.recipe(fit={"epochs": 3}), tmp_path / "run"
+    interrupted(recipe, rows, run, monkeypatch, epoch=1, step=2)
+    assert state(run)["epoch"] == 0
+    fit.start(recipe, rows, run, quiet=True)
+    assert_same_weights(plain[0], run)
+    assert_same_weights(plain[0], run, fit.BEST)
+    assert logged(run, "val_adf_mm") == logged(plain[0], "val_adf_mm")
+
+
+def test_so_does_one_whose_weights_are_averaged(averaged, rows, tmp_path, monkeypatch):
+    recipe, run = toy.recipe(fit={"epochs": 3, **AVERAGED}), tmp_path / "run"
+    interrupted(recipe, rows, run, monkeypatch, epoch=1, step=1)
+    interrupted(recipe, rows, run, monkeypatch, epoch=2, step=0)
+    fit.start(recipe, rows, run, quiet=True)
+    assert_same_weights(averaged, run)
+    assert_same_weights(averaged, run, fit.BEST)
+
+
+KILL = """
+import os, signal, sys
+from pathlib import Path
+from fetometry.training import fit
+from tests.training import toy
+
+whole = fit.System.training_step
+def training_step(self, index, step):
+    if self.current_epoch == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return whole(self, index, step)
+
+fit.System.training_step = training_step
+rows = toy.load(toy.NAME, Path(sys.argv[1]))
+fit.start(toy.recipe(fit={"epochs": 3, "ema_decay": 0.9}), rows, Path(sys.argv[2]), quiet=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_killed_process_goes_on_in_another_one(averaged, rows, tmp_path):
+    run = tmp_path / "run"
+    killed = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", KILL, str(rows[0].image.parent), str(run)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert (run / fit.LAST).is_file()
+    fit.start(toy.recipe(fit={"epochs": 3, **AVERAGED}), rows, run, quiet=True)
+    assert_same_weights(averaged, run)
+
+
+def test_a_finished_run_started_again_is_left_as_it_is(rows, tmp_path):
+    recipe, run = toy.recipe(fit={"epochs": 1}), tmp_path / "run"
+    fit.start(recipe, rows, run, quiet=True)
+    before = {name: (run / name).read_bytes() for name in (fit.LAST, fit.BEST)}
+    assert fit.start(recipe, rows, run, quiet=True) == run / fit.BEST
+    assert {name: (run / name).read_bytes() for name in before} == before
+
+
+def test_averaged_weights_are_the_ones_that_are_judged_and_kept(averaged):
+    kept, last = state(averaged, fit.BEST), state(averaged)
+    assert int(last["averaging_state"]["n_averaged"]) == 9  # three epochs of three batches
+    name = "network.body.0.weight"
+    assert not torch.equal(last["state_dict"][name], last["current_model_state"][name])
+    _, network = fit.load(averaged)
+    assert torch.equal(network.body[0].weight, kept["state_dict"][name])
+
+
+def test_averaging_shares_the_pictures_instead_of_copying_them(rows, tmp_path):
+    recipe = toy.recipe()
+    pictures = fit.Pictures.load(fit.side_rows(recipe, rows, "train"), recipe, tmp_path)
+    system = fit.System(recipe, {"train": pictures})
+    twin = copy.deepcopy(system)
+    assert twin.sides["train"] is pictures
+    assert twin.network is not system.network
+
+
+def test_the_best_checkpoint_has_the_lowest_error_in_mm_not_the_lowest_loss(
+    rows, tmp_path, monkeypatch
+):
+    errors = iter([5.0, 2.0, 9.0])
+
+    def on_validation_epoch_end(self):
+        self._errors = []
+        self.log("val_adf_mm", next(errors))
+
+    monkeypatch.setattr(fit.System, "on_validation_epoch_end", on_validation_epoch_end)
+    run = tmp_path / "run"
+    fit.start(toy.recipe(fit={"epochs": 3}), rows, run, quiet=True)
+    assert state(run, fit.BEST)["epoch"] == 1
+    assert state(run, fit.LAST)["epoch"] == 2
+    losses = logged(run, "loss_epoch")
+    assert min(losses) == losses[2]
+
+
+def test_validation_is_the_mean_absolute_error_in_mm(rows, tmp_path):
+    network = {"name": "tests.training.toy_nets:threshold"}
+    recipe = toy.recipe(network=network)
+    sides = {"validation": fit.Pictures.load(
+        fit.side_rows(recipe, rows, "validation"), recipe, tmp_path
+    )}  # fmt: skip
+    system = fit.System(recipe, sides).eval()
+    with torch.no_grad():
+        for step, index in enumerate(system.val_dataloader()):
+            system.validation_step(index, step)
+    assert len(system._errors) == 3
+    assert np.abs(system._errors).max() < 1.5  # of heads of 110 to 150 mm
+
+
+def test_a_head_that_is_not_found_counts_with_its_full_size(rows, tmp_path):
+    recipe = toy.recipe()
+    side = fit.Pictures.load(rows[:1], recipe, tmp_path)
+    nothing = np.full((32, 48), -9.0, np.float32)
+    truth = rows[0].ellipse.scaled(*toy.SPACING_MM).circumference
+    assert fit._difference_mm(nothing, side, 0, toy.SHAPE) == pytest.approx(-truth)
+
+
+def first_input(recipe, rows, run, monkeypatch):
+    """Train one step and return what the network was given."""
+    seen = []
+
+    class Stop(Exception):
+        pass
+
+    def forward(self, image):
+        seen.append(image)
+        raise Stop
+
+    with monkeypatch.context() as patch, pytest.raises(Stop):
+        patch.setattr(fit.System, "forward", forward)
+        fit.start(recipe, rows, run, quiet=True)
+    return seen[0]
+
+
+def test_mixed_precision_does_not_touch_the_geometry(rows, tmp_path, monkeypatch):
+    full, mixed = (
+        first_input(toy.recipe(fit={"precision": p}), rows, tmp_path / p, monkeypatch)
+        for p in ("32-true", "bf16-mixed")
+    )
+    assert mixed.dtype == torch.float32
+    assert torch.equal(full, mixed)
+
+
+def test_mixed_precision_trains(rows, tmp_path):
+    recipe = toy.recipe(fit={"epochs": 1, "precision": "bf16-mixed"})
+    fit.start(recipe, rows, tmp_path / "run", quiet=True)
+    assert np.isfinite(logged(tmp_path / "run", "loss_epoch")).all()
+
+
+def test_another_recipe_in_the_same_folder_is_refused(plain, rows):
+    with pytest.raises(RecipeError, match="holds a run of another recipe; choose another --out"):
+        fit.start(toy.recipe(fit={"epochs": 4}), rows, plain[0], quiet=True)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"precision": "bf17"}, "precision must be one of 32-true, bf16-mixed, 16-mixed"),
+        ({"optimiser": "lion"}, "optimiser must be one of adamw"),
+        ({"schedule": "steps"}, "schedule must be one of constant"),
+        ({"start_from": "/nowhere.ckpt"}, "/nowhere.ckpt: not a checkpoint of this network"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_with_the_allowed_ones(
+    change, message, rows, tmp_path
+):
+    with pytest.raises(RecipeError, match=message):
+        fit.start(toy.recipe(fit=change), rows, tmp_path / "run", quiet=True)
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "onecycle"])
+@pytest.mark.parametrize("optimiser", ["adam", "adamax", "sgd"])
+def test_every_optimiser_goes_with_every_schedule(optimiser, schedule):
+    changes = {"optimiser": optimiser, "schedule": schedule}
+    system = fit.System(toy.recipe(fit=changes), {})
+    system._trainer = type("Trainer", (), {"estimated_stepping_batches": 4})()
+    made = system.configure_optimizers()
+    rates = []
+    for _ in range(4):
+        made["optimizer"].step()
+        made["lr_scheduler"]["scheduler"].step()
+        rates.append(made["optimizer"].param_groups[0]["lr"])
+    assert max(rates) <= 0.02 + 1e-9
+    assert (rates[-1] == 0.02) == (schedule == "constant")
+
+
+def test_an_empty_side_is_refused(rows, tmp_path):
+    only_training = [row for row in rows if row.split == "train"]
+    with pytest.raises(DataError, match="toy: a side of the split is empty"):
+        fit.start(toy.recipe(), only_training, tmp_path / "run", quiet=True)
+
+
+def test_a_run_starts_from_the_weights_of_another_one(plain, rows, tmp_path, monkeypatch):
+    recipe = toy.recipe(fit={"epochs": 2, "start_from": str(plain[1])})
+    first = {}
+    whole = fit.System.training_step
+
+    def training_step(self, index, step):
+        first.setdefault("weight", self.network.body[0].weight.detach().clone())
+        return whole(self, index, step)
+
+    monkeypatch.setattr(fit.System, "training_step", training_step)
+    fit.start(recipe, rows, tmp_path / "run", quiet=True)
+    assert torch.equal(
+        first["weight"], state(plain[0], fit.BEST)["state_dict"]["network.body.0.weight"]
+    )
+
+
+def test_an_interrupted_run_does_not_go_back_to_where_it_started_from(
+    plain, rows, tmp_path, monkeypatch
+):
+    start = tmp_path / "start.ckpt"
+    start.write_bytes(plain[1].read_bytes())
+    recipe, run = toy.recipe(fit={"start_from": str(start)}), tmp_path / "run"
+    interrupted(recipe, rows, run, monkeypatch, epoch=1, step=0)
+    start.unlink()
+    fit.start(recipe, rows, run, quiet=True)
+    assert state(run)["epoch"] == 1
+
+
+def test_weights_of_another_network_are_refused(plain, rows, tmp_path):
+    network = {"name": "tests.training.toy_nets:threshold"}
+    recipe = toy.recipe(network=network, fit={"start_from": str(plain[1])})
+    with pytest.raises(RecipeError, match="best.ckpt: not a checkpoint of this network"):
+        fit.start(recipe, rows, tmp_path / "run", quiet=True)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"holds no recipe.json; has the training run\?"):
+        fit.load(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    return toy.make(tmp_path_factory.mktemp("many"), train=40, validation=5, test=5)
+
+
+def test_the_fixed_split_keeps_every_group_on_one_side(many):
+    sides = {side: fit.side_rows(toy.recipe(), many, side) for side in SPLITS}
+    assert {side: len(chosen) for side, chosen in sides.items()} == {
+        "train": 40,
+        "validation": 5,
+        "test": 5,
+    }
+
+
+def test_the_folds_validate_every_image_outside_the_test_bucket_once(many):
+    validated = []
+    for fold in range(5):
+        recipe = toy.recipe(data={"fold": fold})
+        train, validation, test = (
+            {row.group for row in fit.side_rows(recipe, many, side)}
+            for side in ("train", "validation", "test")
+        )
+        assert train.isdisjoint(validation | test)
+        assert train | validation | test == {row.group for row in many}
+        assert test == set(toy.groups("test", 5))
+        validated += validation
+    assert sorted(validated) == sorted({r.group for r in many} - set(toy.groups("test", 5)))
+
+
+def test_the_limit_shortens_the_training_side_alone(many):
+    recipe = toy.recipe(data={"limit": 7})
+    counts = {side: len(fit.side_rows(recipe, many, side)) for side in ("train", "validation")}
+    assert counts == {"train": 7, "validation": 5}
+
+
+def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own():
+    batches = [fit._shuffled(7, 2, seed) for seed in (1, 1, 2)]
+    orders = [torch.cat(list(batch)).tolist() for batch in batches]
+    assert [len(batch) for batch in batches] == [3, 3, 3]
+    assert len(set(orders[0])) == 6
+    assert orders[0] == orders[1] != orders[2]
+
+
+def test_a_data_set_smaller_than_a_batch_is_one_batch():
+    assert [len(batch) for batch in fit._shuffled(3, 8, 0)] == [3]
+
+
+def test_validation_shows_every_picture_once():
+    assert [b.tolist() for b in fit._Batches(torch.arange(5), 2)] == [[0, 1], [2, 3], [4]]
