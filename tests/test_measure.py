@@ -75,7 +75,8 @@ def test_without_a_spacing_the_values_are_pixels_and_no_size_is_implausible():
     assert finding.spacing is None
     assert {m.unit for m in finding.measurements} == {"px"}
     assert values(finding)["OFD"] == pytest.approx(40, rel=1e-6)
-    assert all(m.value == m.value_px for m in finding.measurements)
+    for m in finding.measurements:
+        assert m.value == pytest.approx(m.value_px)
 
 
 @pytest.mark.parametrize("angle_deg", range(0, 180, 15))

@@ -271,7 +271,7 @@ def doctor(device: Device = "auto") -> None:
     with _plain_errors():
         for check in examine(device):
             mark = "[green]ok[/]  " if check.sound else "[bold red]BAD[/] "
-            screen.print(f"{mark} {check.name}: {escape(check.seen)}", highlight=False)
+            screen.print(f"{mark} {check.name}: {escape(check.seen)}", soft_wrap=True)
             sound = sound and check.sound
     if not sound:
         raise typer.Exit(REFUSED)

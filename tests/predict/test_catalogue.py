@@ -35,18 +35,18 @@ def test_the_metadata_come_back_as_they_were_written(tmp_path):
 
 @pytest.mark.parametrize("text", [None, ""])
 def test_a_file_without_metadata_is_refused_with_what_to_do(text, tmp_path):
-    with pytest.raises(ModelError, match="no fetometry metadata.*`fetometry export`"):
+    with pytest.raises(ModelError, match=r"no fetometry metadata.*`fetometry export`"):
         parse_metadata(text, tmp_path / "x.onnx", "ab")
 
 
 def test_metadata_of_a_later_schema_are_refused(tmp_path):
-    with pytest.raises(ModelError, match="fetometry-model/2.*this reads fetometry-model/1"):
+    with pytest.raises(ModelError, match=r"fetometry-model/2.*this reads fetometry-model/1"):
         parse({**META, "schema": "fetometry-model/2"}, tmp_path)
 
 
 @pytest.mark.parametrize("key", ["schema", "name", "licence", "description", "input", "outputs"])
 def test_metadata_without_a_key_are_refused(key, tmp_path):
-    with pytest.raises(ModelError, match=f"x.onnx: its metadata is damaged.*{key}"):
+    with pytest.raises(ModelError, match=rf"x\.onnx: its metadata is damaged.*{key}"):
         parse({k: v for k, v in META.items() if k != key}, tmp_path / "x.onnx")
 
 
@@ -120,7 +120,7 @@ def test_a_hash_file_without_a_hash_is_refused(content, file):
 
 @pytest.mark.parametrize("name", ["nobody", "nobody.onnx", "x" * 300, "."])
 def test_an_unknown_model_is_refused_with_the_known_ones(name):
-    with pytest.raises(ModelError, match="no such model.*hc18-head"):
+    with pytest.raises(ModelError, match=r"no such model.*hc18-head"):
         locate(name)
 
 

@@ -72,7 +72,8 @@ def assert_same_weights(run, other, name=fit.LAST):
 def logged(run, name):
     """The values of one column, over all starts of a run, in their order."""
     files = sorted((run / "logs" / "csv").glob("version_*/metrics.csv"))
-    lines = [line for file in files for line in csv.DictReader(file.open(encoding="utf-8"))]
+    texts = [file.read_text(encoding="utf-8").splitlines() for file in files]
+    lines = [line for text in texts for line in csv.DictReader(text)]
     return [float(line[name]) for line in lines if line.get(name)]
 
 
@@ -384,7 +385,7 @@ def test_an_interrupted_run_does_not_go_back_to_where_it_started_from(
 def test_weights_of_another_network_are_refused(plain, rows, tmp_path):
     network = {"name": "tests.training.toy_nets:threshold"}
     recipe = toy.recipe(network=network, fit={"start_from": str(plain[1])})
-    with pytest.raises(RecipeError, match="best.ckpt: not a checkpoint of this network"):
+    with pytest.raises(RecipeError, match=r"best\.ckpt: not a checkpoint of this network"):
         fit.start(recipe, rows, tmp_path / "run", quiet=True)
 
 

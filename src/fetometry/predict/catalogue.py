@@ -49,7 +49,7 @@ def catalogue() -> dict[str, Entry]:
     path = WEIGHTS / "catalogue.json"
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))
-        return {
+        models = {
             name: Entry(name, WEIGHTS / entry["file"], entry["sha256"])
             for name, entry in listed.items()
         }
@@ -57,6 +57,9 @@ def catalogue() -> dict[str, Entry]:
         raise ModelError(
             f"{path}: the list of models is damaged ({error!r}); install the package again"
         ) from None
+    if not models:
+        raise ModelError(f"{path}: the list of models is empty; install the package again")
+    return models
 
 
 def default_model(plane: str) -> str:
