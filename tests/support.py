@@ -17,7 +17,7 @@ REASON = "needs the real images: set FETOMETRY_DATA, or put them in ../shared/da
 
 
 def needs_data(test):
-    """Mark a test that reads the real images; it is skipped with the reason where there are none."""
+    """Mark a test that reads the real images; without them it is skipped, with the reason."""
     return pytest.mark.data(pytest.mark.skipif(DATA is None, reason=REASON)(test))
 
 

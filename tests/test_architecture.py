@@ -46,7 +46,7 @@ def _folder(name: str) -> tuple[str, str]:
 
 #: The first unit whose pattern fits a module is its unit. `version` is `fetometry.__version__`.
 UNITS = {
-    "public names": Unit(("__init__",), (*NOUNS, "measure", "pipeline")),
+    "public names": Unit(("__init__",), (*NOUNS, "measure", "pipeline"), ("numpy",)),
     "errors": Unit(("errors",)),
     "geometry": Unit(("geometry",), ("errors",), ("cv2", "numpy")),
     "types": Unit(("types",), ("errors", "geometry"), ("numpy",)),

@@ -308,3 +308,10 @@ def test_the_pixel_grid_contour_of_a_mask_is_a_millimetre_too_small_and_ours_is_
             found.append(0.527 * (fit.circumference - head.circumference))
     assert -2.0 < np.mean(naive) < -0.9
     assert abs(np.mean(ours)) < 0.05
+
+
+def test_without_rounds_the_fit_is_plain_least_squares_of_all_points():
+    ellipse = Ellipse((100.0, 120.0), (50.0, 38.0), 33.0)
+    fit = fit_ellipse(ellipse.points(60), rounds=0)
+    assert fit.inliers == 1
+    assert fit.ellipse.circumference == pytest.approx(ellipse.circumference, rel=1e-9)

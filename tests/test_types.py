@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fetometry.errors import ImageError, SpacingError
-from fetometry.types import Image, Region, Spacing, checked_spacing
+from fetometry.types import Image, Region, Spacing, checked_spacing, source_stem
 
 GREY = np.zeros((480, 640), np.uint8)
 
@@ -181,3 +181,11 @@ def test_a_region_of_high_priority_over_a_part_of_the_outline_is_not_passed_over
 
 def test_no_points_lie_in_no_region():
     assert not Region((0, 9), (0, 9), (0.1, 0.1), True, 1).contains(np.empty((0, 2)))
+
+
+@pytest.mark.parametrize(
+    "source, stem",
+    [("a/b/010_HC.png", "010_HC"), ("1.2.840.113", "1.2.840.113"), ("1.2.840.dcm", "1.2.840")],
+)
+def test_a_name_of_numbers_is_kept_whole(source, stem):
+    assert source_stem(source) == stem

@@ -59,12 +59,10 @@ def _plain_errors() -> Iterator[None]:
     """Turn the package's errors into one line and an exit code."""
     try:
         yield
-    except (UsageError, RecipeError) as error:
-        err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(USAGE) from None
     except FetometryError as error:
         err.print(f"[bold red]error:[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(REFUSED) from None
+        asked_wrongly = isinstance(error, UsageError | RecipeError)
+        raise typer.Exit(USAGE if asked_wrongly else REFUSED) from None
 
 
 def _version(wanted: bool) -> None:
@@ -200,7 +198,8 @@ def _run(paths: list[Path], settings: Any, folder: Path, kinds: Iterable[str]) -
 
 @app.command()
 def measure(
-    paths: Annotated[list[Path], typer.Argument(help="images, DICOM files, or folders of them")],
+    # readable=False: one file that may not be read is no reason to stop at the door
+    paths: Annotated[list[Path], typer.Argument(readable=False, help="files, or folders of them")],
     plane: Plane = "auto",
     mm_per_px: Annotated[str | None, typer.Option(help="0.12, or row,col: 0.12,0.15")] = None,
     spacing: Annotated[Path | None, typer.Option(help="CSV with image,mm_per_px")] = None,
@@ -210,7 +209,7 @@ def measure(
     device: Device = "auto",
     flip_average: FlipAverage = False,
 ) -> None:
-    """Measure images; see where the numbers came from in OUT/overlays."""
+    """Measure images and DICOM files; see where the numbers came from in OUT/overlays."""
     from fetometry.pipeline import Settings
 
     with _plain_errors():

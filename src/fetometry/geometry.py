@@ -228,6 +228,7 @@ def fit_ellipse(points: Points, *, rounds: int = 10) -> EllipseFit:
     if len(points) < MIN_POINTS:
         raise MeasurementError(f"an ellipse needs {MIN_POINTS} outline points, got {len(points)}")
     ellipse = _direct_fit(points)
+    weights = np.ones(len(points))
     for _ in range(rounds):
         distance = distances_to(ellipse, points)
         spread = 1.4826 * float(np.median(np.abs(distance)))

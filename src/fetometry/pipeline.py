@@ -28,7 +28,7 @@ from fetometry.errors import (
 from fetometry.geometry import Points
 from fetometry.measure import measure_head
 from fetometry.report.names import OVERLAYS
-from fetometry.types import Exam, Finding, Image, Problem, Spacing, checked_spacing
+from fetometry.types import Exam, Finding, Image, Problem, Spacing, checked_spacing, source_stem
 
 PLANES = ("auto", "head")
 
@@ -77,7 +77,7 @@ def _with_spacing(image: Image, settings: Settings) -> Image:
         return replace(image, spacing=settings.spacing)
     if settings.spacing is None:
         return image
-    stem = Path(image.source).stem
+    stem = source_stem(image.source)
     if stem in settings.spacing:
         return replace(image, spacing=settings.spacing[stem])
     return replace(image, spacing_problem=f"the spacing table has no row for {stem!r}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePath
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,6 +41,15 @@ def checked_spacing(row_mm: float, col_mm: float) -> tuple[float, float]:
                 "is it in cm, or is it the size of the whole image?"
             )
     return float(row_mm), float(col_mm)
+
+
+def source_stem(source: str) -> str:
+    """Return a file's name without its folders and its suffix.
+
+    A last part of digits only belongs to the name: DICOM files are often called by their UID.
+    """
+    name = PurePath(source)
+    return name.name if name.suffix[1:].isdigit() else name.stem
 
 
 @dataclass(frozen=True)

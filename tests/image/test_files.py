@@ -106,3 +106,8 @@ def test_a_path_beyond_ascii_is_read(tmp_path):
     path = tmp_path / "Köpfe 頭.png"
     path.write_bytes(png.tobytes())
     assert next(read(path)).source == str(path)
+
+
+def test_the_overlays_of_an_earlier_run_are_left_out_without_its_other_files(tmp_path):
+    touch(tmp_path, "out/overlays/head_f1.png", "out/overlays/own.png", "head_f1.png")
+    assert names(find(tmp_path), tmp_path) == ["head_f1.png", "out/overlays/own.png"]

@@ -14,7 +14,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 lightning = pytest.importorskip("lightning", reason="needs the train extra")
 
-from fetometry.errors import DataError, RecipeError
+from fetometry.errors import DataError, OutputError, RecipeError
 from fetometry.training import fit
 from fetometry.training.data import SPLITS
 from tests.training import toy
@@ -424,17 +424,23 @@ def test_the_folds_validate_every_image_outside_the_test_bucket_once(many):
 
 
 def test_the_limit_shortens_the_training_side_alone(many):
-    recipe = toy.recipe(data={"limit": 7})
+    recipe = toy.recipe(data={"limit": 3})
     counts = {side: len(fit.side_rows(recipe, many, side)) for side in ("train", "validation")}
-    assert counts == {"train": 7, "validation": 5}
+    assert counts == {"train": 3, "validation": 5}
 
 
-def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own():
-    batches = [fit._shuffled(7, 2, seed) for seed in (1, 1, 2)]
-    orders = [torch.cat(list(batch)).tolist() for batch in batches]
-    assert [len(batch) for batch in batches] == [3, 3, 3]
-    assert len(set(orders[0])) == 6
-    assert orders[0] == orders[1] != orders[2]
+def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own(rows, tmp_path):
+    recipe = toy.recipe(fit={"batch_size": 4})
+    pictures = fit.Pictures.load(fit.side_rows(recipe, rows, "train"), recipe, tmp_path)
+    system = fit.System(recipe, {"train": pictures})
+    orders = []
+    for epoch in (0, 0, 1, 2):
+        system._trainer = type("Trainer", (), {"current_epoch": epoch})()
+        (batch,) = system.train_dataloader()  # of six pictures; two wait for another epoch
+        orders.append(batch.tolist())
+    assert all(len(set(order)) == 4 for order in orders)
+    assert orders[0] == orders[1]
+    assert len({tuple(order) for order in orders}) == 3
 
 
 def test_a_data_set_smaller_than_a_batch_is_one_batch():
@@ -443,3 +449,9 @@ def test_a_data_set_smaller_than_a_batch_is_one_batch():
 
 def test_validation_shows_every_picture_once():
     assert [b.tolist() for b in fit._Batches(torch.arange(5), 2)] == [[0, 1], [2, 3], [4]]
+
+
+def test_a_run_where_there_is_a_file_is_an_output_error(rows, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be written"):
+        fit.start(toy.recipe(), rows, tmp_path / "file" / "run", quiet=True)

@@ -106,10 +106,10 @@ def test_a_folder_that_is_not_hc18_is_refused(tmp_path):
 def test_an_annotation_that_is_missing_or_blank_is_refused_by_name(folder):
     path = folder / "training_set" / "001_HC_Annotation.png"
     write(path, np.zeros(SHAPE, np.uint8))
-    with pytest.raises(DataError, match="001_HC_Annotation.png: an ellipse needs"):
+    with pytest.raises(DataError, match=r"001_HC_Annotation\.png: an ellipse needs"):
         hc18.rows(folder)
     path.unlink()
-    with pytest.raises(DataError, match="001_HC_Annotation.png: the annotation cannot be read"):
+    with pytest.raises(DataError, match=r"001_HC_Annotation\.png: .* cannot be read"):
         hc18.rows(folder)
 
 

@@ -62,20 +62,34 @@ def test_cross_entropy_of_a_sure_error_is_the_logit_times_its_share():
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
-def test_the_truth_itself_costs_almost_nothing_at_any_stride(stride):
+@pytest.mark.parametrize(("sharpness", "most"), [(1.0, 1e-4), (4.0, 5e-3)])
+def test_the_truth_itself_costs_almost_nothing_at_any_stride(stride, sharpness, most):
     logits = logits_of(HEAD, stride)
     assert logits.shape[-2] == SIZE[0] // stride
-    # what is left of the cross-entropy is the entropy of the half-covered edge pixels
-    assert float(MaskHead(bce=0.0, dice=1.0, size=1.0).loss(logits, TRUTH)) < 1e-4
+    # without the cross-entropy: its rest is the entropy of the half-covered edge pixels
+    head = MaskHead(bce=0.0, dice=1.0, size=1.0, size_sharpness=sharpness)
+    assert float(head.loss(logits, TRUTH)) < most
 
 
 @pytest.mark.parametrize("stride", [1, 2, 4])
 def test_a_head_a_tenth_too_large_costs_log_1_1_in_size(stride):
     larger = Ellipse(HEAD.center, (36.3, 27.5), HEAD.angle_deg)
     truth = Truth(ellipses(Ellipse(HEAD.center, (33.0, 25.0), HEAD.angle_deg)), SIZE)
-    head = MaskHead(bce=0.0, dice=0.0, size=3.0)
+    head = MaskHead(bce=0.0, dice=0.0, size=3.0, size_sharpness=1.0)
     loss = float(head.loss(logits_of(larger, stride), truth))
     assert loss == pytest.approx(3 * math.log(1.1), rel=0.02)
+
+
+def test_a_soft_edge_in_the_right_place_is_not_taken_for_a_larger_head():
+    grid = np.stack(np.mgrid[: SIZE[0], : SIZE[1]], axis=-1)
+    outside_px = (HEAD.level(grid) - 1) * HEAD.semi_axes[1]
+    logits = torch.tensor(-0.5 * outside_px, dtype=torch.float32)[None, None]
+    sharp, soft = (
+        float(MaskHead(bce=0.0, dice=0.0, size=1.0, size_sharpness=s).loss(logits, TRUTH))
+        for s in (4.0, 1.0)
+    )
+    assert sharp < 0.003  # of 1: a third of a percent
+    assert soft > 0.02
 
 
 @pytest.mark.parametrize("axes", [(40.0, 25.0), (30.0, 30.0), (44.0, 40.0)])

@@ -67,7 +67,7 @@ def test_images_of_one_group_are_on_one_side_in_every_fold():
 
 
 def test_a_row_without_a_believable_spacing_is_refused():
-    with pytest.raises(SpacingError, match="0.01 to 1"):
+    with pytest.raises(SpacingError, match=r"0\.01 to 1"):
         row(spacing_mm=(0.1, 0.0))
 
 

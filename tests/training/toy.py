@@ -14,12 +14,22 @@ SPACING_MM = (0.9, 0.9)
 BUCKETS = {"train": range(2, 10), "validation": (1,), "test": (0,)}
 
 
-def picture(ellipse, seed=0, shape=SHAPE):
-    """A filled ellipse (H, W): 160 inside, 250 on the skull, speckle of 0 to 30 outside."""
+def away(ellipse, shape):
+    """How far each pixel (H, W) is outside an ellipse, in pixels; negative inside."""
     grid = np.stack(np.mgrid[: shape[0], : shape[1]], axis=-1)
-    away = (ellipse.level(grid) - 1) * ellipse.semi_axes[1]
-    inside = np.clip(0.5 - away, 0, 1)
-    skull = np.exp(-np.square((away + 1.5) / 1.2))
+    return (ellipse.level(grid) - 1) * ellipse.semi_axes[1]
+
+
+def disc(ellipse, shape=SHAPE):
+    """A flat ellipse (H, W): 180 inside, 0 outside, so that its edge is at 90."""
+    return (180 * np.clip(0.5 - away(ellipse, shape), 0, 1)).astype(np.uint8)
+
+
+def picture(ellipse, seed=0, shape=SHAPE):
+    """A head (H, W): 160 inside, 250 on the skull, speckle of 0 to 30 outside."""
+    out = away(ellipse, shape)
+    inside = np.clip(0.5 - out, 0, 1)
+    skull = np.exp(-np.square((out + 1.5) / 1.2))
     speckle = np.random.default_rng(seed).uniform(0, 30, shape)
     return np.clip(speckle * (1 - inside) + 160 * inside + 90 * skull, 0, 255).astype(np.uint8)
 

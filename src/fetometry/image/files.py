@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,15 @@ from fetometry.types import Image
 RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 DICOM_SUFFIX = ".dcm"
 
+#: What report calls the pictures that it draws.
+_OVERLAY = re.compile(r"_f\d+\.png$")
+
 
 def _is_image(path: Path) -> bool:
     # DICOMDIR is the table of contents of a DICOM disk, in the same file format
     if path.stem.lower().endswith("_annotation") or path.name == "DICOMDIR":
+        return False
+    if path.parent.name == "overlays" and _OVERLAY.search(path.name):
         return False
     suffix = path.suffix.lower()
     if suffix in RASTER_SUFFIXES or suffix == DICOM_SUFFIX:

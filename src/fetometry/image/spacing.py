@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Mapping
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from fetometry.errors import SpacingError
-from fetometry.types import Spacing
+from fetometry.types import Spacing, source_stem
 
 #: Columns that name the image, and columns that hold its mm per pixel (one, or row and col).
 _NAMES = ("filename", "image")
@@ -69,7 +69,7 @@ def _row(cells: list[str], name: int, values: list[int], source: str) -> tuple[s
     if len(cells) <= max(name, *values):
         raise SpacingError(f"has {len(cells)} cells, fewer than the header")
     # tables written on Windows may hold backslashes
-    stem = PurePosixPath(cells[name].strip().replace("\\", "/")).stem
+    stem = source_stem(cells[name].strip().replace("\\", "/"))
     if not stem:
         raise SpacingError("does not name an image")
     texts = [cells[index].strip() for index in values]

@@ -5,20 +5,12 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from fetometry.errors import OutputError
+from fetometry.types import source_stem
 
 OVERLAYS = "overlays"
-
-
-def source_stem(source: str) -> str:
-    """Return a file's name without its suffix.
-
-    A last part of digits only belongs to the name: DICOM files are often called by their UID.
-    """
-    name = PurePath(source)
-    return name.name if name.suffix[1:].isdigit() else name.stem
 
 
 def overlay_names(sources: Iterable[str], root: Path) -> dict[str, Path]:

@@ -7,8 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from fetometry.report.names import source_stem
-from fetometry.types import Exam, Finding, Measurement
+from fetometry.types import Exam, Finding, Measurement, source_stem
 
 MEASUREMENT_COLUMNS = (
     "source",

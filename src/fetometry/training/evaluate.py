@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fetometry.errors import DataError, MeasurementError
+from fetometry.errors import DataError, MeasurementError, OutputError
 from fetometry.image import read
 from fetometry.measure import measure_head
 from fetometry.predict import Predictor
@@ -82,15 +82,24 @@ def evaluate(rows: Sequence[Row], predictor: Predictor) -> Iterator[Case]:
 
 
 def write_cases(cases: Sequence[Case], path: Path) -> None:
-    """Write the per-image results, from which every table is computed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow([field.name for field in dataclasses.fields(Case)])
-        for case in cases:
-            writer.writerow(
-                [f"{v:.5f}" if isinstance(v, float) else v for v in dataclasses.astuple(case)]
-            )
+    """Write the per-image results, from which every table is computed.
+
+    Raises:
+        OutputError: the file cannot be written there.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("w", newline="", encoding="utf-8") as stream:
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow([field.name for field in dataclasses.fields(Case)])
+            for case in cases:
+                writer.writerow(
+                    [f"{v:.5f}" if isinstance(v, float) else v for v in dataclasses.astuple(case)]
+                )
+        part.replace(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
 
 
 def read_cases(path: Path) -> list[Case]:
@@ -103,8 +112,8 @@ def read_cases(path: Path) -> list[Case]:
     try:
         with path.open(newline="", encoding="utf-8") as stream:
             records = list(csv.DictReader(stream))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror})") from None
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read ({error})") from None
     if not records or set(records[0]) != set(kinds):
         raise DataError(f"{path}: not a per-image result; it needs {', '.join(kinds)}")
     try:

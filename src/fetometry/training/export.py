@@ -16,8 +16,8 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import Tensor, nn
 
-import fetometry
-from fetometry.errors import ModelError
+from fetometry import __version__
+from fetometry.errors import ModelError, OutputError
 from fetometry.predict.catalogue import METADATA_KEY, SCHEMA
 from fetometry.training.fit import BEST, FACTS_FILE, load
 from fetometry.training.heads import build_heads
@@ -58,7 +58,7 @@ def metadata(recipe: Recipe, extra: Mapping[str, Any]) -> dict[str, Any]:
         "outputs": {name: dict(h.meaning()) for name, h in build_heads(recipe.heads).items()},
         "recipe": json.loads(recipe.as_json()),
         "software": {
-            "fetometry": fetometry.__version__,
+            "fetometry": __version__,
             "torch": torch.__version__,
             "python": platform.python_version(),
         },
@@ -112,6 +112,7 @@ def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
 
     Raises:
         ModelError: the exported network does not agree with torch.
+        OutputError: the file cannot be written there.
         RecipeError: the folder holds no run.
     """
     recipe, network = load(run, checkpoint)
@@ -134,16 +135,20 @@ def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
     described = model.metadata_props.add()
     described.key = METADATA_KEY
     described.value = json.dumps(metadata(recipe, {"run": run_facts(run)}), sort_keys=True)
-    out.parent.mkdir(parents=True, exist_ok=True)
     part = out.with_name(out.name + ".part")
     try:
+        out.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(model, str(part))
         difference = _accepted(part, wrapped, (sample * 255 - recipe.input.mean) / recipe.input.std)
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
         part.replace(out)
+        beside = out.with_name(out.name + ".sha256")
+        beside.write_text(f"{digest}  {out.name}\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be written ({error.strerror})") from None
     finally:
-        part.unlink(missing_ok=True)
-    out.with_name(out.name + ".sha256").write_text(f"{digest}  {out.name}\n", encoding="utf-8")
+        if part.is_file():
+            part.unlink()
     return difference
 
 

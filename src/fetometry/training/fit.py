@@ -17,7 +17,7 @@ from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheck
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
-from fetometry.errors import DataError, MeasurementError, RecipeError
+from fetometry.errors import DataError, MeasurementError, OutputError, RecipeError
 from fetometry.geometry import compose, fit_ellipse, letterbox
 from fetometry.predict.decode import mask_outline, output_to_source
 from fetometry.training import augment
@@ -64,11 +64,9 @@ class Pictures:
 
 
 def _seed(*parts: int) -> int:
-    """Fold numbers into one seed that torch takes."""
-    folded = 0
-    for part in parts:
-        folded = (folded * 1_000_003 + part) % 2**63
-    return folded
+    """Mix numbers into one seed; torch's generator on a CPU reads no more than 32 bits of one."""
+    mixed = np.random.SeedSequence([part % 2**64 for part in parts])
+    return int(mixed.generate_state(1)[0])
 
 
 @dataclass(frozen=True)
@@ -233,11 +231,15 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
     Raises:
         RecipeError: the folder holds a run of another recipe, or the recipe does not build.
         DataError: a side of the split is empty.
+        OutputError: the folder cannot be written to.
     """
     if recipe.fit.precision not in PRECISIONS:
         raise RecipeError(f"[fit]: precision must be one of {', '.join(PRECISIONS)}")
-    run.mkdir(parents=True, exist_ok=True)
-    _claim(run, recipe)
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        _claim(run, recipe)
+    except OSError as error:
+        raise OutputError(f"{run}: cannot be written ({error.strerror})") from None
     sides = {
         side: Pictures.load(side_rows(recipe, rows, side), recipe, run / "cache")
         for side in ("train", "validation")
@@ -245,7 +247,7 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
     _write(run / FACTS_FILE, json.dumps({"data": _counts(recipe, sides)}, sort_keys=True))
     # the caller's random numbers are left as they were
     with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(recipe.fit.seed)
+        torch.manual_seed(_seed(recipe.fit.seed))
         system = _build(recipe, sides, run)
         trainer = _trainer(system, run, quiet)
         # before the weights are averaged: their copy stays where the network is at that time

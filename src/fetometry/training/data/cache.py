@@ -62,9 +62,7 @@ def load(rows: Sequence[Row], size: tuple[int, int], folder: Path) -> Cache:
         folder.mkdir(parents=True, exist_ok=True)
         made = build(rows, size)
         part = path.with_suffix(".part.npz")
-        np.savez_compressed(
-            part, pixels=made.pixels, matrices=made.matrices, shapes=made.shapes
-        )
+        np.savez_compressed(part, pixels=made.pixels, matrices=made.matrices, shapes=made.shapes)
         part.replace(path)
     with np.load(path) as stored:
         cache = Cache(stored["pixels"], stored["matrices"], stored["shapes"])
