@@ -184,7 +184,11 @@ def sized(area):
 FLAGGED = [
     ("cut-by-edge", predicted(visible(cut_by(0.02, (1, 0)))), predicted(visible(HEAD))),
     # waves of amplitude A have an RMS of A / sqrt(2)
-    ("poor-fit", predicted(wavy(0.034)), predicted(wavy(0.022))),
+    (
+        "poor-fit",
+        predicted(wavy(1.2 * np.sqrt(2) * LIMITS.residual)),
+        predicted(wavy(0.8 * np.sqrt(2) * LIMITS.residual)),
+    ),
     ("several-candidates", predicted(visible(HEAD), candidates=2), predicted(visible(HEAD))),
     (
         "low-probability",

@@ -23,14 +23,18 @@ CEPHALIC_INDEX_RANGE = (0.70, 0.86)
 
 @dataclass(frozen=True)
 class Limits:
-    """Thresholds of the quality flags; a value beyond one raises its flag."""
+    """Thresholds of the quality flags; a value beyond one raises its flag.
+
+    Those of residual and softness are the 95th percentiles of the head model on its validation
+    images, rounded.
+    """
 
     #: share of the ellipse's outline outside the image
     cut: float = 0.0
     #: RMS distance of the outline from its ellipse, relative to the mean radius
-    residual: float = 0.02
+    residual: float = 0.025
     #: `Prediction.softness`
-    softness: float = 0.05
+    softness: float = 0.06
     #: share of the image's area that the ellipse covers, at least
     area: float = 0.02
 

@@ -16,7 +16,6 @@ lightning = pytest.importorskip("lightning", reason="needs the train extra")
 
 from fetometry.errors import DataError, OutputError, RecipeError
 from fetometry.training import fit
-from fetometry.training.data import SPLITS
 from tests.training import toy
 
 pytestmark = [
@@ -257,28 +256,6 @@ def test_the_best_checkpoint_has_the_lowest_error_in_mm_not_the_lowest_loss(
     assert min(losses) == losses[2]
 
 
-def test_validation_is_the_mean_absolute_error_in_mm(rows, tmp_path):
-    network = {"name": "tests.training.toy_nets:threshold"}
-    recipe = toy.recipe(network=network)
-    sides = {"validation": fit.Pictures.load(
-        fit.side_rows(recipe, rows, "validation"), recipe, tmp_path
-    )}  # fmt: skip
-    system = fit.System(recipe, sides).eval()
-    with torch.no_grad():
-        for step, index in enumerate(system.val_dataloader()):
-            system.validation_step(index, step)
-    assert len(system._errors) == 3
-    assert np.abs(system._errors).max() < 1.5  # of heads of 110 to 150 mm
-
-
-def test_a_head_that_is_not_found_counts_with_its_full_size(rows, tmp_path):
-    recipe = toy.recipe()
-    side = fit.Pictures.load(rows[:1], recipe, tmp_path)
-    nothing = np.full((32, 48), -9.0, np.float32)
-    truth = rows[0].ellipse.scaled(*toy.SPACING_MM).circumference
-    assert fit._difference_mm(nothing, side, 0, toy.SHAPE) == pytest.approx(-truth)
-
-
 def first_input(recipe, rows, run, monkeypatch):
     """Train one step and return what the network was given."""
     seen = []
@@ -332,22 +309,6 @@ def test_a_choice_that_there_is_not_is_refused_with_the_allowed_ones(
         fit.start(toy.recipe(fit=change), rows, tmp_path / "run", quiet=True)
 
 
-@pytest.mark.parametrize("schedule", ["constant", "cosine", "onecycle"])
-@pytest.mark.parametrize("optimiser", ["adam", "adamax", "sgd"])
-def test_every_optimiser_goes_with_every_schedule(optimiser, schedule):
-    changes = {"optimiser": optimiser, "schedule": schedule}
-    system = fit.System(toy.recipe(fit=changes), {})
-    system._trainer = type("Trainer", (), {"estimated_stepping_batches": 4})()
-    made = system.configure_optimizers()
-    rates = []
-    for _ in range(4):
-        made["optimizer"].step()
-        made["lr_scheduler"]["scheduler"].step()
-        rates.append(made["optimizer"].param_groups[0]["lr"])
-    assert max(rates) <= 0.02 + 1e-9
-    assert (rates[-1] == 0.02) == (schedule == "constant")
-
-
 def test_an_empty_side_is_refused(rows, tmp_path):
     only_training = [row for row in rows if row.split == "train"]
     with pytest.raises(DataError, match="toy: a side of the split is empty"):
@@ -392,63 +353,6 @@ def test_weights_of_another_network_are_refused(plain, rows, tmp_path):
 def test_a_folder_without_a_run_is_refused(tmp_path):
     with pytest.raises(RecipeError, match=r"holds no recipe.json; has the training run\?"):
         fit.load(tmp_path)
-
-
-@pytest.fixture(scope="module")
-def many(tmp_path_factory):
-    return toy.make(tmp_path_factory.mktemp("many"), train=40, validation=5, test=5)
-
-
-def test_the_fixed_split_keeps_every_group_on_one_side(many):
-    sides = {side: fit.side_rows(toy.recipe(), many, side) for side in SPLITS}
-    assert {side: len(chosen) for side, chosen in sides.items()} == {
-        "train": 40,
-        "validation": 5,
-        "test": 5,
-    }
-
-
-def test_the_folds_validate_every_image_outside_the_test_bucket_once(many):
-    validated = []
-    for fold in range(5):
-        recipe = toy.recipe(data={"fold": fold})
-        train, validation, test = (
-            {row.group for row in fit.side_rows(recipe, many, side)}
-            for side in ("train", "validation", "test")
-        )
-        assert train.isdisjoint(validation | test)
-        assert train | validation | test == {row.group for row in many}
-        assert test == set(toy.groups("test", 5))
-        validated += validation
-    assert sorted(validated) == sorted({r.group for r in many} - set(toy.groups("test", 5)))
-
-
-def test_the_limit_shortens_the_training_side_alone(many):
-    recipe = toy.recipe(data={"limit": 3})
-    counts = {side: len(fit.side_rows(recipe, many, side)) for side in ("train", "validation")}
-    assert counts == {"train": 3, "validation": 5}
-
-
-def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own(rows, tmp_path):
-    recipe = toy.recipe(fit={"batch_size": 4})
-    pictures = fit.Pictures.load(fit.side_rows(recipe, rows, "train"), recipe, tmp_path)
-    system = fit.System(recipe, {"train": pictures})
-    orders = []
-    for epoch in (0, 0, 1, 2):
-        system._trainer = type("Trainer", (), {"current_epoch": epoch})()
-        (batch,) = system.train_dataloader()  # of six pictures; two wait for another epoch
-        orders.append(batch.tolist())
-    assert all(len(set(order)) == 4 for order in orders)
-    assert orders[0] == orders[1]
-    assert len({tuple(order) for order in orders}) == 3
-
-
-def test_a_data_set_smaller_than_a_batch_is_one_batch():
-    assert [len(batch) for batch in fit._shuffled(3, 8, 0)] == [3]
-
-
-def test_validation_shows_every_picture_once():
-    assert [b.tolist() for b in fit._Batches(torch.arange(5), 2)] == [[0, 1], [2, 3], [4]]
 
 
 def test_a_run_where_there_is_a_file_is_an_output_error(rows, tmp_path):

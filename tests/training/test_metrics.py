@@ -104,6 +104,8 @@ def test_the_groups_may_stand_in_any_order():
     found = bootstrap(values, groups)
     # three means are possible: of a alone, of both, of b alone
     assert (found.low, found.value, found.high) == (1.5, 3.75, 6)
+    cancelling = bootstrap([0.0, 5.0, 10.0, 5.0], groups)
+    assert (cancelling.low, cancelling.high) == (5, 5)
 
 
 def test_the_interval_is_of_the_statistic_asked_for():
