@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from fetometry.errors import DataError
 from fetometry.geometry import Ellipse
 from fetometry.training.evaluate import Case, summary
 from fetometry.training.metrics import (
@@ -148,3 +149,8 @@ def test_the_table_of_a_worked_example_counts_a_failure_in_full():
     spread = 1.96 * np.std([2, -1, 1, -200], ddof=1)
     assert found["HC, lower limit of agreement", "mm"] == pytest.approx(-49.5 - spread)
     assert found["HC, upper limit of agreement", "mm"] == pytest.approx(-49.5 + spread)
+
+
+def test_values_without_a_group_are_refused():
+    with pytest.raises(DataError, match="2 values for 1 groups"):
+        bootstrap([1.0, 2.0], ["a"])

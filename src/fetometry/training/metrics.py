@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from fetometry.errors import DataError
 from fetometry.geometry import Ellipse, Points
 
 Values = NDArray[np.float64]
@@ -59,11 +60,16 @@ def bootstrap(
 
     Images of one exam are not independent, so exams are drawn, not images.
 
+    Raises:
+        DataError: there is not one group for each value.
+
     References:
         Efron B, Tibshirani R. An Introduction to the Bootstrap. 1993, chapters 8 and 13.
     """
     array = np.asarray(values, np.float64)
     names = np.asarray(groups)
+    if len(array) != len(names):
+        raise DataError(f"{len(array)} values for {len(names)} groups")
     members = [np.flatnonzero(names == name) for name in dict.fromkeys(groups)]
     rng = np.random.default_rng(seed)
     found = []

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from fetometry.errors import DataError
 from fetometry.geometry import Matrix, letterbox
 from fetometry.training.data.manifest import Row
 
@@ -29,9 +28,16 @@ class Cache:
     shapes: NDArray[np.int64]
 
 
-def _key(rows: Sequence[Row], size: tuple[int, int]) -> str:
-    names = [(row.image.name, row.image.stat().st_size) for row in rows]
-    return hashlib.sha256(json.dumps([names, size]).encode()).hexdigest()[:16]
+def _path(rows: Sequence[Row], size: tuple[int, int], folder: Path) -> Path:
+    names = [(row.dataset, row.image.name) for row in rows]
+    key = hashlib.sha256(json.dumps([names, size]).encode()).hexdigest()[:16]
+    return folder / f"cache-{key}.npz"
+
+
+def _bytes(rows: Sequence[Row]) -> NDArray[np.int64]:
+    """Return how large each picture's file is; -1 where it is not there."""
+    there = [row.image.stat().st_size if row.image.is_file() else -1 for row in rows]
+    return np.array(there, np.int64)
 
 
 def build(rows: Sequence[Row], size: tuple[int, int]) -> Cache:
@@ -51,21 +57,38 @@ def build(rows: Sequence[Row], size: tuple[int, int]) -> Cache:
     return Cache(pixels, matrices, shapes)
 
 
+def _stored(path: Path, rows: Sequence[Row]) -> Cache | None:
+    """Read a cache, unless one of its pictures has been replaced by a file of another size.
+
+    A picture that is not there is taken from the cache: a packed cache travels without them.
+    """
+    if not path.is_file():
+        return None
+    with np.load(path) as stored:
+        now, then = _bytes(rows), stored["bytes"]
+        if np.any((now >= 0) & (now != then)):
+            return None
+        return Cache(stored["pixels"], stored["matrices"], stored["shapes"])
+
+
 def load(rows: Sequence[Row], size: tuple[int, int], folder: Path) -> Cache:
     """Return the cache of these rows at this size, building it in `folder` if need be.
 
     Raises:
-        DataError: a packed cache has another number of pictures than the manifest.
+        ImageError: a picture cannot be read.
     """
-    path = folder / f"cache-{_key(rows, size)}.npz"
-    if not path.is_file():
+    path = _path(rows, size, folder)
+    cache = _stored(path, rows)
+    if cache is None:
         folder.mkdir(parents=True, exist_ok=True)
-        made = build(rows, size)
+        cache = build(rows, size)
         part = path.with_suffix(".part.npz")
-        np.savez_compressed(part, pixels=made.pixels, matrices=made.matrices, shapes=made.shapes)
+        np.savez_compressed(
+            part,
+            pixels=cache.pixels,
+            matrices=cache.matrices,
+            shapes=cache.shapes,
+            bytes=_bytes(rows),
+        )
         part.replace(path)
-    with np.load(path) as stored:
-        cache = Cache(stored["pixels"], stored["matrices"], stored["shapes"])
-    if len(cache.pixels) != len(rows):
-        raise DataError(f"{path}: holds {len(cache.pixels)} pictures, the manifest {len(rows)}")
     return cache
