@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from fetometry.errors import ImageError, SpacingError
-from fetometry.types import Image, Region, Spacing, checked_spacing, source_stem
+from fetometry.errors import ImageError, MeasurementError, SpacingError
+from fetometry.types import Image, Measurement, Region, Spacing, checked_spacing, source_stem
 
 GREY = np.zeros((480, 640), np.uint8)
 
@@ -189,3 +189,16 @@ def test_no_points_lie_in_no_region():
 )
 def test_a_name_of_numbers_is_kept_whole(source, stem):
     assert source_stem(source) == stem
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), 0.0, -1.0])
+@pytest.mark.parametrize("name", ["value", "value_px", "low", "high"])
+def test_a_measurement_is_a_positive_number(name, number):
+    numbers = {"value": 250.0, "value_px": 1000.0, "low": 245.0, "high": 255.0, name: number}
+    with pytest.raises(MeasurementError, match="HC must be a positive number"):
+        Measurement("HC", unit="mm", convention="ellipse", **numbers)
+
+
+def test_a_measurement_is_in_mm_or_px():
+    with pytest.raises(MeasurementError, match="must be mm or px, got 'cm'"):
+        Measurement("HC", 25.0, "cm", 1000.0, "ellipse")
