@@ -1,4 +1,4 @@
-"""From files to an exam, on one screen: read this first.
+"""From files to an exam: read this first.
 
 1 image: file → Image; 2 predict: Image → Prediction; 3 measure: Prediction → Finding;
 5 report: Exam → files (called by whoever wants files). Only here is "not found" caught.
