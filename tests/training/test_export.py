@@ -24,7 +24,11 @@ from fetometry.training import export, fit
 from fetometry.types import Spacing
 from tests.training import toy
 
-pytestmark = pytest.mark.train
+pytestmark = [
+    pytest.mark.train,
+    # torch 2.11's own export warns of its own tree
+    pytest.mark.filterwarnings("ignore:.isinstance\\(treespec, LeafSpec\\). is deprecated"),
+]
 
 RIGHT = {"name": "tests.training.toy_nets:threshold"}
 LITE0 = {
