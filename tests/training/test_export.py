@@ -2,6 +2,7 @@
 import hashlib
 import json
 import sys
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -99,6 +100,13 @@ def test_a_unet_in_onnx_agrees_with_torch_on_one_image_and_on_three(tmp_path):
         found = engine.run(batch)["outline"]
         assert found.shape == (count, 1, 32, 48)
         assert np.abs(found - expected).max() <= export.TOLERANCE * np.abs(expected).max()
+
+
+def test_the_file_tells_no_paths_of_the_machine_that_made_it(model):
+    content = model[0].read_bytes()
+    assert b"site-packages" not in content
+    assert b"stack_trace" not in content
+    assert str(Path(export.__file__).parent).encode() not in content
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -82,6 +82,15 @@ def _halve(model: onnx.ModelProto) -> None:
     graph.node.extend(nodes)
 
 
+def _without_traces(model: onnx.ModelProto) -> None:
+    """Drop the exporter's notes on where each node came from: paths of one machine's files."""
+    graph = model.graph
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    del graph.metadata_props[:]
+
+
 def _accepted(path: Path, network: _Named, sample: Tensor) -> float:
     """Return the largest difference from torch, relative to the output's range.
 
@@ -132,6 +141,7 @@ def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
         raise ModelError(f"{run}: torch could not export this network")
     model = program.model_proto
     _halve(model)
+    _without_traces(model)
     described = model.metadata_props.add()
     described.key = METADATA_KEY
     described.value = json.dumps(metadata(recipe, {"run": run_facts(run)}), sort_keys=True)
