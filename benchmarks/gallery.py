@@ -49,7 +49,7 @@ def draw(row: Row, case: Case, predictor: Predictor) -> NDArray[np.uint8]:
     panel[: size[1], : size[0]] = small[..., None]
     outline(panel, row.ellipse, scale, dashed=True)
     try:
-        prediction = predictor.decode(image, predictor.maps([image])[0])
+        prediction = predictor.predict(image)
         finding = measure_head(image, prediction, Spacing(row.spacing_mm, "manifest"))
         outline(panel, finding.ellipse, scale, dashed=False)
     except MeasurementError:

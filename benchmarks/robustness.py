@@ -84,7 +84,7 @@ def hc_mm(predictor: Predictor, pixels: Pixels, spacing: Spacing) -> float:
     """Measure HC; NaN where it fails."""
     image = Image(pixels, "changed", spacing=spacing)
     try:
-        prediction = predictor.decode(image, predictor.maps([image])[0])
+        prediction = predictor.predict(image)
         return measure_head(image, prediction, spacing).measurements[0].value
     except MeasurementError:
         return float("nan")

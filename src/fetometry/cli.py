@@ -324,7 +324,7 @@ def evaluate(
         predictor = predict.load(model, device=device, flip_average=flip_average)
         rows = [row for row in datasets.load(dataset, data) if row.split == split]
         todo = track(rows, "judging", console=err, disable=not err.is_terminal, transient=True)
-        cases = [judging.judge(row, predictor) for row in todo]
+        cases = list(judging.evaluate(todo, predictor))
         if out:
             judging.write_cases(cases, out)
         _print(judging.as_markdown(cases))

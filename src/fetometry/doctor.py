@@ -58,7 +58,7 @@ def _phantom(name: str, device: str) -> str:
     image = Image(made.pixels, "phantom", spacing=Spacing(made.spacing_mm, "phantom"))
     predictor = predict.load(name, device=device)
     began = time.perf_counter()
-    prediction = predictor.decode(image, predictor.maps([image])[0])
+    prediction = predictor.predict(image)
     finding = measure_head(image, prediction, image.spacing)
     taken = time.perf_counter() - began
     hc = finding.measurements[0].value

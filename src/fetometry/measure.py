@@ -54,10 +54,12 @@ def _cut_share(ellipse: Ellipse, shape: tuple[int, int]) -> float:
     return float(np.mean(outside))
 
 
-def _flags(fit: EllipseFit, prediction: Prediction, shape: tuple[int, int]) -> tuple[str, ...]:
+def _flags(
+    fit: EllipseFit, cut_share: float, prediction: Prediction, shape: tuple[int, int]
+) -> tuple[str, ...]:
     radius = float(np.sqrt(np.prod(fit.ellipse.semi_axes)))
     raised = {
-        "cut-by-edge": _cut_share(fit.ellipse, shape) > LIMITS.cut,
+        "cut-by-edge": cut_share > LIMITS.cut,
         "poor-fit": fit.residual / radius > LIMITS.residual,
         "several-candidates": prediction.candidates > 1,
         "low-probability": prediction.softness > LIMITS.softness,
@@ -88,14 +90,15 @@ def measure_head(image: Image, prediction: Prediction, spacing: Spacing | None) 
     fit = fit_ellipse(prediction.outline_px)
     if fit.inliers < LEAST_INLIERS:
         raise MeasurementError("the outline that was found is not that of a head")
-    if _cut_share(fit.ellipse, image.shape) > MOST_CUT:
+    cut_share = _cut_share(fit.ellipse, image.shape)
+    if cut_share > MOST_CUT:
         raise MeasurementError("the image edge cuts more than half of the head")
     mm = spacing.mm if spacing else (1.0, 1.0)
     scaled = fit.ellipse.scaled(*mm)
     if spacing:
         _checked_size(scaled.circumference, image.source)
     ends = scaled.axis_points / np.array(mm)
-    flags = _flags(fit, prediction, image.shape)
+    flags = _flags(fit, cut_share, prediction, image.shape)
     a, b = scaled.semi_axes
     if not CEPHALIC_INDEX_RANGE[0] <= b / a <= CEPHALIC_INDEX_RANGE[1]:
         flags = (*flags, "unusual-shape")

@@ -38,7 +38,7 @@ def test_an_ellipse_on_the_canvas_comes_back_in_source_pixels(shape, stride):
     truth = Ellipse((0.5 * shape[0] + 1.3, 0.48 * shape[1]), (a, 0.8 * a), 35.0)
     predictor = Predictor(bright_info(), drawn_engine(truth, shape, stride=stride))
     image = blank(shape)
-    prediction = predictor.decode(image, predictor.maps([image])[0])
+    prediction = predictor.predict(image)
     fit = fit_ellipse(prediction.outline_px)
     pixel = max(shape[0] / SIZE[0], shape[1] / SIZE[1])  # of the canvas, in source pixels
     assert fit.ellipse.circumference == pytest.approx(truth.circumference, rel=2e-3)
@@ -147,7 +147,7 @@ def test_several_structures_are_counted():
     )
     predictor = Predictor(bright_info(), bright_engine())
     image = Image(two, "x")
-    prediction = predictor.decode(image, predictor.maps([image])[0])
+    prediction = predictor.predict(image)
     assert prediction.candidates == 2
     assert fit_ellipse(prediction.outline_px).ellipse.center == pytest.approx((150, 300), abs=0.5)
 
@@ -179,7 +179,7 @@ def test_softness_of_an_empty_map_is_a_number():
 def test_the_bright_model_finds_what_was_painted():
     predictor = Predictor(bright_info(), bright_engine())
     image = Image(painted(), "x")
-    prediction = predictor.decode(image, predictor.maps([image])[0])
+    prediction = predictor.predict(image)
     found = fit_ellipse(prediction.outline_px).ellipse
     assert found.circumference == pytest.approx(HEAD.circumference, rel=1e-3)
     assert found.angle_deg == pytest.approx(HEAD.angle_deg, abs=0.3)

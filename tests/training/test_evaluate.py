@@ -23,11 +23,7 @@ class Fake:
     def __init__(self, seen, *, candidates=1):
         self.seen, self.candidates = seen, candidates
 
-    def maps(self, images):
-        assert len(images) == 1
-        return [{}]
-
-    def decode(self, image, maps):
+    def predict(self, image):
         if self.seen is None:
             raise MeasurementError("nothing was found")
         outline = self.seen.points(400)

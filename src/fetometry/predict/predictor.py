@@ -48,6 +48,15 @@ class Predictor:
             outputs = {name: half * (m + mirrored[name][..., ::-1]) for name, m in outputs.items()}
         return [{name: m[i] for name, m in outputs.items()} for i in range(len(images))]
 
+    def predict(self, image: Image) -> Prediction:
+        """Run one image and read its outputs.
+
+        Raises:
+            MeasurementError: nothing is there to be measured.
+            ModelError: the model has no output that this version can read.
+        """
+        return self.decode(image, self.maps([image])[0])
+
     def decode(self, image: Image, maps: Maps) -> Prediction:
         """Read the outputs of one image by what the model says they mean.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +58,7 @@ def judge(row: Row, predictor: Predictor) -> Case:
     truth = row.ellipse.scaled(*row.spacing_mm)
     common = (row.image.name, row.group, row.spacing_mm[0], row.reference_mm, truth.circumference)
     try:
-        prediction = predictor.decode(image, predictor.maps([image])[0])
+        prediction = predictor.predict(image)
         finding = measure_head(image, prediction, spacing)
     except MeasurementError as error:
         a, b = truth.semi_axes
@@ -76,7 +76,7 @@ def judge(row: Row, predictor: Predictor) -> Case:
     )
 
 
-def evaluate(rows: Sequence[Row], predictor: Predictor) -> Iterator[Case]:
+def evaluate(rows: Iterable[Row], predictor: Predictor) -> Iterator[Case]:
     """Judge the images one after another."""
     return (judge(row, predictor) for row in rows)
 
