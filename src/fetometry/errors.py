@@ -5,6 +5,7 @@ FetometryError
 ├── SpacingError      the millimetres per pixel are unknown, ambiguous or implausible
 ├── ModelError        a model file is missing, altered or without its metadata
 ├── MeasurementError  the image was read, but what was asked for is not in it
+│   └── PlaneError    it shows none of the planes that are measured
 ├── RecipeError       a recipe has an unknown, missing or mistyped key
 ├── DataError         a data set does not have the layout it should have
 ├── OutputError       a result cannot be written where it should go
@@ -32,6 +33,10 @@ class ModelError(FetometryError):
 
 class MeasurementError(FetometryError):
     """The image was read, but what was asked for is not in it."""
+
+
+class PlaneError(MeasurementError):
+    """The image shows none of the planes that are measured."""
 
 
 class RecipeError(FetometryError):

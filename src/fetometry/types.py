@@ -22,6 +22,12 @@ SAME_SPACING = 0.02
 #: Smallest and largest believable size of one pixel, in mm (0.001 to 0.1 cm).
 SPACING_RANGE_MM = (0.01, 1.0)
 
+PROBLEM_KINDS = ("refused", "other-plane")
+
+#: The planes that are measured, and what everything else is called.
+PLANES = ("head", "abdomen", "femur")
+NO_PLANE = "none"
+
 THREE_WAYS = (
     "give it with --mm-per-px X, with --spacing FILE.csv, or measure the calibrated DICOM file"
 )
@@ -100,7 +106,9 @@ class Image:
 
     `pixels` is (H, W) uint8. `spacing` was given for the whole image; `regions` are the image's
     own calibration; where it has neither, `spacing_problem` says why. `frame` counts from 1.
-    `may_show_name` is true where a patient's name may be burned into the pixels.
+    `may_show_name` is true where a patient's name may be burned into the pixels. `exam` tells
+    one patient's visit from another's where the file says so (a pseudonym, never a name), and
+    `fetus` tells twins apart where somebody said so.
     """
 
     pixels: NDArray[np.uint8]
@@ -110,6 +118,8 @@ class Image:
     regions: tuple[Region, ...] = ()
     spacing_problem: str = ""
     may_show_name: bool = False
+    exam: str = ""
+    fetus: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 2 or self.pixels.dtype != np.uint8:
@@ -185,13 +195,46 @@ class ModelRef:
 
 
 @dataclass(frozen=True)
+class SizeInterval:
+    """How far the truth lies from a measurement in 95 of 100 cases, by size.
+
+    `half_widths` are shares of the measured value; `edges_mm` (one fewer) part the sizes that
+    they hold for.
+
+    References:
+        Vovk V, Gammerman A, Shafer G. Algorithmic Learning in a Random World. Springer 2005.
+    """
+
+    edges_mm: tuple[float, ...]
+    half_widths: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.half_widths) != len(self.edges_mm) + 1:
+            raise MeasurementError("an interval needs one half-width more than it has edges")
+        if not all(math.isfinite(w) and w > 0 for w in self.half_widths):
+            raise MeasurementError(f"half-widths must be positive, got {self.half_widths}")
+
+    def around(self, value: float, unit: str) -> tuple[float, float]:
+        """Return the interval of a value; in pixels, where the size is not known, the widest."""
+        share = max(self.half_widths)
+        if unit == "mm":
+            share = self.half_widths[int(np.searchsorted(self.edges_mm, value))]
+        # the truth t is within share * t of the value: t is in [v / (1 + s), v / (1 - s)]
+        return value / (1 + share), value / max(1 - share, 0.05)
+
+
+@dataclass(frozen=True)
 class Prediction:
     """What a model saw in one image, in source pixels.
 
     `outline_px` (N, 2) is the visible, sub-pixel outline in order round the structure; where the
-    image edge cuts it there are no points. `candidates` counts the separate structures seen.
-    `softness` is how much the radius changes, relative to itself, when the outline is drawn at
-    probability 0.25 instead of 0.75: the model's own doubt about the edge.
+    image edge cuts it there are no points. Of a femur it is the outline of the ossified shaft.
+    `ends_px` (2, 2) are, in no particular order, the two ends of that shaft, or of the
+    transverse diameter of an abdomen. `candidates` counts the separate structures seen. `softness` is how much the radius (of a femur, the area) changes,
+    relative to itself, when the outline is drawn at probability 0.25 instead of 0.75: the
+    model's own doubt about the edge. `planes` has the calibrated probability of every plane the
+    model tells apart, `intervals` those of its measurements by name, `flags` what the model
+    itself remarks.
     """
 
     plane: str
@@ -200,6 +243,10 @@ class Prediction:
     candidates: int
     softness: float
     model: ModelRef
+    ends_px: Points | None = None
+    planes: Mapping[str, float] = field(default_factory=dict)
+    intervals: Mapping[str, SizeInterval] = field(default_factory=dict)
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -229,7 +276,11 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Finding:
-    """One structure measured in one frame, with the points that its numbers came from."""
+    """One structure measured in one frame, with the points that its numbers came from.
+
+    A femur has no ellipse. `quality` (0 to 1) ranks the images of one plane; `fetus` tells twins
+    apart, `exam` one patient's visit from another's.
+    """
 
     source: str
     frame: int
@@ -238,24 +289,64 @@ class Finding:
     model: ModelRef
     spacing: Spacing | None
     outline_px: Points
-    ellipse: Ellipse
+    ellipse: Ellipse | None
     points_px: Mapping[str, tuple[float, float]]
     measurements: tuple[Measurement, ...]
+    quality: float = 1.0
+    fetus: str = ""
+    exam: str = ""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that was refused, and why."""
+    """Something that was not measured, and why.
+
+    `kind` is "refused", or "other-plane" where the image is good but shows nothing that is
+    measured.
+    """
 
     source: str
     frame: int | None
     reason: str
+    kind: str = "refused"
+    exam: str = ""
+
+    def __post_init__(self) -> None:
+        if self.kind not in PROBLEM_KINDS:
+            raise MeasurementError(f"a problem is one of {PROBLEM_KINDS}, got {self.kind!r}")
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The value that counts for one measurement of one fetus, out of `count` repeats.
+
+    `how` is best, median, mean or last. `sd` is the standard deviation of the repeats (None of
+    one alone), `smallest` and `largest` their range; `source` and `frame` are those of the repeat
+    chosen, empty for a mean.
+    """
+
+    name: str
+    fetus: str
+    value: float
+    unit: str
+    low: float | None
+    high: float | None
+    how: str
+    count: int
+    sd: float | None
+    smallest: float
+    largest: float
+    source: str = ""
+    frame: int | None = None
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Exam:
-    """What was found, what was refused, and which software said so."""
+    """One patient's visit: what was found, which value counts, what was refused, by whom."""
 
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...] = ()
     software: str = field(default="fetometry")
+    selected: tuple[Selected, ...] = ()
+    name: str = ""
