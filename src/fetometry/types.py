@@ -230,10 +230,11 @@ class Prediction:
     `outline_px` (N, 2) is the visible, sub-pixel outline in order round the structure; where the
     image edge cuts it there are no points. Of a femur it is the outline of the ossified shaft.
     `ends_px` (2, 2) are, in no particular order, the two ends of that shaft, or of the
-    transverse diameter of an abdomen. `candidates` counts the separate structures seen. `softness` is how much the radius (of a femur, the area) changes,
-    relative to itself, when the outline is drawn at probability 0.25 instead of 0.75: the
-    model's own doubt about the edge. `planes` has the calibrated probability of every plane the
-    model tells apart, `intervals` those of its measurements by name, `flags` what the model
+    transverse diameter of an abdomen. `candidates` counts the separate structures seen.
+    `softness` is how much the radius (of a femur, the area) changes, relative to itself, when
+    the outline is drawn at probability 0.25 instead of 0.75: the model's own doubt about the
+    edge. `planes` has the calibrated probability of every plane the model tells apart,
+    `intervals` those of its measurements by name, `flags` what the model
     itself remarks.
     """
 
