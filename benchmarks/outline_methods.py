@@ -80,7 +80,7 @@ METHODS: dict[str, Method] = {
 def errors_mm(row: Row, predictor: Predictor, methods: dict[str, Method]) -> list[float]:
     """Return measured minus true HC by every method; a failure has the whole truth as error."""
     image = next(iter(read(row.image)))
-    logits = next(iter(predictor.maps([image])[0].values()))[0]
+    logits = predictor.maps([image])[0][str(predictor.info.output_of("mask", "head"))][0]
     size = predictor.info.size
     to_source = output_to_source(letterbox(image.shape, size), size[0] / logits.shape[0])
     truth = row.ellipse.scaled(*row.spacing_mm).circumference

@@ -1,19 +1,15 @@
 """What the command line prints, writes and returns."""
 
 import csv
-import json
 import math
 import os
-import re
 import subprocess
 import sys
-from hashlib import sha256
 
 import pytest
 
 from fetometry import __version__
 from fetometry.geometry import Ellipse
-from fetometry.phantom import HeadPhantom
 from tests.conftest import (
     HEAD,
     dataset,
@@ -32,10 +28,14 @@ COMMANDS = (
     ("demo",),
     ("phantom",),
     ("phantom", "head"),
+    ("phantom", "abdomen"),
+    ("phantom", "femur"),
     ("doctor",),
     ("models",),
     ("evaluate",),
     ("table",),
+    ("compare",),
+    ("prepare",),
     ("train",),
     ("export",),
 )
@@ -69,7 +69,8 @@ def test_a_measured_image_is_exit_0_and_its_numbers_are_the_drawn_ones(bright, r
     assert {row["spacing_source"] for row in table(out)} == {"given"}
     assert f"{expected['HC']:.0f}." in printed
     assert exam_of(out)["software"] == f"fetometry {__version__} (bright 1.0 cpu)"
-    assert f"written to {out}: overlays, exam.json, measurements.csv\n" in printed
+    written = "overlays, exam.png, exam.json, measurements.csv, summary.csv"
+    assert f"written to {out}: {written}\n" in printed
 
 
 def test_row_and_column_spacing_are_not_mixed_up(bright, run, tmp_path):
@@ -96,14 +97,21 @@ def test_a_folder_is_searched_and_its_folders_are_kept(bright, run, tmp_path):
     folder, out = tmp_path / "in", tmp_path / "out"
     for name in ("a.png", "ward 1/a.png", "ward 2/deep/a.jpg", "ward 2/a_Annotation.png"):
         save(folder / name)
-    code, _ = run("measure", folder, "--mm-per-px", 0.3, "--out", out)
+    code, printed = run("measure", folder, "--mm-per-px", 0.3, "--out", out)
     assert code == 0
-    assert [row["source"] for row in table(out)[::3]] == [
-        f"{folder}/{name}" for name in ("a.png", "ward 1/a.png", "ward 2/deep/a.jpg")
+    assert [(row["exam"], row["source"]) for row in table(out)[::3]] == [
+        ("in", f"{folder}/a.png"),
+        ("ward 1", f"{folder}/ward 1/a.png"),
+        ("deep", f"{folder}/ward 2/deep/a.jpg"),
     ]
     assert files_in(out / "overlays") == {
         "a_f1.png", "ward 1/a_f1.png", "ward 2/deep/a_f1.png",
     }  # fmt: skip
+    assert files_in(out / "exams") == {
+        "in.json", "in.png", "ward 1.json", "ward 1.png", "deep.json", "deep.png",
+    }  # fmt: skip
+    assert printed.count("\nward 1\n") == 1
+    assert f"written to {out}: overlays, exams, measurements.csv, summary.csv\n" in printed
 
 
 def test_measuring_again_does_not_measure_the_pictures_of_the_first_time(
@@ -166,6 +174,8 @@ def test_every_frame_is_measured_and_gets_a_picture(bright, run, tmp_path):
     [
         ("csv", {"measurements.csv"}),
         ("json, hc18", {"exam.json", "hc18.csv"}),
+        ("summary", {"summary.csv"}),
+        ("picture", {"exam.png"}),
         ("overlay", {"overlays/head_f1.png"}),
     ],
 )
@@ -212,7 +222,7 @@ def test_hc18s_published_table_gives_its_pixel_size(bright, run, tmp_path):
 
 
 @pytest.mark.slow
-def test_a_name_that_is_not_text_is_measured_by_the_installed_command(tmp_path):
+def test_a_name_that_is_not_text_is_measured_by_the_installed_command(shipped, tmp_path):
     name = os.fsdecode(b"k\xf6ln.png")
     try:
         save(tmp_path / name)
@@ -220,92 +230,12 @@ def test_a_name_that_is_not_text_is_measured_by_the_installed_command(tmp_path):
         pytest.skip("this file system takes only names in UTF-8")
     code = "import sys; sys.argv[0] = 'fetometry'; from fetometry.cli import main; main()"
     done = subprocess.run(
-        [sys.executable, "-c", code, "measure", name, "--mm-per-px", "0.3", "--device", "cpu"],
+        [
+            sys.executable, "-c", code, "measure", name, "--mm-per-px", "0.3", "--device", "cpu",
+            "--model", "hc18-head",
+        ],
         capture_output=True, check=False, cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode in (0, 1), done.stderr
     assert b"Traceback" not in done.stderr
     assert (tmp_path / "fetometry-out" / "measurements.csv").is_file()
-
-
-@pytest.mark.slow
-def test_the_demo_measures_its_head_and_shows_the_truth(shipped, run, tmp_path):
-    out = tmp_path / "out"
-    code, printed = run("demo", "--out", out, "--device", "cpu")
-    assert code == 0
-    truth = json.loads((out / "head.truth.json").read_text())
-    hc = float(table(out)[0]["value_mm"])
-    assert hc == pytest.approx(truth["hc_mm"], rel=0.03)
-    assert f"truth: HC {truth['hc_mm']:.1f}" in printed
-    shown = re.search(r"^look at (.*)$", printed, re.M)
-    assert shown
-    assert (out / "overlays" / "head_f1.png").samefile(shown.group(1))
-    assert files_in(out) == {
-        "head.dcm", "head.truth.json", "exam.json", "measurements.csv", "overlays/head_f1.png",
-    }  # fmt: skip
-
-
-def test_a_demo_without_a_finding_shows_no_picture(bright, run, tmp_path, monkeypatch):
-    dark = HeadPhantom(painted() // 4, HEAD, (0.3, 0.3), 0)
-    monkeypatch.setattr("fetometry.phantom.head", lambda spec: dark)
-    code, printed = run("demo", "--out", tmp_path)
-    assert code == 1
-    assert "nothing was found" in printed
-    assert "look at" not in printed
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("suffix", [".dcm", ".PNG"])
-def test_a_phantom_is_written_with_its_truth_beside_it(suffix, run, tmp_path):
-    path = tmp_path / f"head{suffix}"
-    code, printed = run("phantom", "head", "--hc-mm", "180", "--seed", "3", "--out", path)
-    assert code == 0
-    truth = json.loads((tmp_path / "head.truth.json").read_text())
-    assert truth["hc_mm"] == pytest.approx(180.0)
-    assert truth["seed"] == 3
-    assert f"{path}: HC 180.0 mm, {truth['spacing_mm'][0]:.4f} mm per pixel" in printed
-    assert files_in(tmp_path) == {path.name, "head.truth.json"}
-
-
-@pytest.mark.parametrize(
-    ("options", "code", "reason"),
-    [
-        (("--out", "x.txt"), 2, "--out must end in .dcm or .png, got x.txt"),
-        (("--out", "x"), 2, "--out must end in"),
-        (("--out", "x.dcm", "--hc-mm", "25"), 2, "HC must be 40 to 420 mm, got 25. Is it in cm?"),
-        (("--out", "x.dcm", "--hc-mm", "nan"), 2, "HC must be 40 to 420 mm"),
-        (("--out", "x.dcm", "--seed", "-1"), 2, "seed"),
-    ],
-)
-def test_a_phantom_that_cannot_be_is_refused(options, code, reason, run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    found, printed = run("phantom", "head", *options)
-    assert found == code
-    assert reason in printed
-    assert printed.count("\n") == 1
-    assert files_in(tmp_path) == set()
-
-
-def test_a_phantom_for_a_folder_that_is_missing_is_refused(run, tmp_path, monkeypatch):
-    made = HeadPhantom(painted(), HEAD, (0.3, 0.3), 0)
-    monkeypatch.setattr("fetometry.phantom.head", lambda spec: made)
-    code, printed = run("phantom", "head", "--out", tmp_path / "gone" / "x.dcm")
-    assert (code, printed.count("\n")) == (1, 1)
-    assert "cannot be written" in printed
-    assert files_in(tmp_path) == set()
-
-
-def test_the_models_are_listed_with_licence_and_hash(shipped, run):
-    code, printed = run("models")
-    assert code == 0
-    assert re.search(r"^hc18-head: \S", printed)
-    assert re.search(r"planes head; \S.*; SHA-256 [0-9a-f]{64}$", printed, re.M)
-
-
-def test_the_models_as_json_are_json_and_the_hash_is_the_files(shipped, run):
-    code, printed = run("models", "--json")
-    assert code == 0
-    (row,) = json.loads(printed)
-    assert row.keys() == {"name", "planes", "licence", "sha256", "description"}
-    assert (row["name"], row["planes"]) == ("hc18-head", ["head"])
-    assert row["sha256"] == sha256(shipped.read_bytes()).hexdigest()

@@ -125,7 +125,9 @@ def test_a_bad_file_is_refused_in_one_line_and_the_good_one_is_measured(
     assert {row["source"] for row in table(out)} == {str(good)}
     (problem,) = exam_of(out)["problems"]
     assert problem["source"] == str(bad)
-    assert files_in(out) == {"exam.json", "measurements.csv", "overlays/good_f1.png"}
+    assert files_in(out) == {
+        "exam.json", "exam.png", "measurements.csv", "summary.csv", "overlays/good_f1.png",
+    }  # fmt: skip
 
 
 def test_a_bad_file_alone_leaves_whole_files_that_say_so(bright, run, tmp_path):
@@ -134,7 +136,7 @@ def test_a_bad_file_alone_leaves_whole_files_that_say_so(bright, run, tmp_path):
     code, printed = run("measure", bad, "--out", tmp_path / "out")
     assert code == 1
     assert printed.count("\n") == 2  # the refusal, and where the files are
-    assert files_in(tmp_path / "out") == {"exam.json", "measurements.csv"}
+    assert files_in(tmp_path / "out") == {"exam.json", "measurements.csv", "summary.csv"}
     assert table(tmp_path / "out") == []
 
 
@@ -192,15 +194,13 @@ def test_a_spacing_that_makes_the_head_implausible_says_the_range_and_asks(
     assert table(tmp_path / "out") == []
 
 
-def test_two_ways_to_give_the_spacing_at_once_are_a_usage_error(bright, run, tmp_path):
-    image, csv_file = save(tmp_path / "head.png"), tmp_path / "mm.csv"
-    csv_file.write_text("image,mm_per_px\nhead,0.3\n")
-    with nothing_new_in(tmp_path):
-        code, printed = run(
-            "measure", image, "--mm-per-px", 0.3, "--spacing", csv_file, "--out", tmp_path / "out"
-        )
-    assert (code, printed.count("\n")) == (2, 1)
-    assert "two spacings" in printed
+def test_a_picture_without_a_ruler_is_left_in_pixels_with_the_reason(bright, run, tmp_path):
+    image, out = save(tmp_path / "head.png"), tmp_path / "out"
+    code, printed = run("measure", image, "--spacing", "ruler", "--out", out)
+    assert code == 1
+    assert f"refused: {image}: no millimetres: the ruler cannot be read: " in printed
+    assert "--mm-per-px X or --spacing FILE.csv" in printed
+    assert {row["value_mm"] for row in table(out)} == {""}
 
 
 def test_a_given_spacing_that_contradicts_the_dicom_file_gives_no_millimetres(
@@ -221,13 +221,14 @@ def test_a_given_spacing_that_agrees_with_the_dicom_file_is_taken(bright, run, t
     assert {row["spacing_source"] for row in table(out)} == {"given"}
 
 
-def test_without_a_spacing_pixels_are_reported_and_three_ways_are_named(bright, run, tmp_path):
+def test_without_a_spacing_pixels_are_reported_and_four_ways_are_named(bright, run, tmp_path):
     image, out = save(tmp_path / "head.png"), tmp_path / "out"
     code, printed = run("measure", image, "--out", out, "--write", "csv,json,hc18")
     assert code == 1
     (line,) = [line for line in printed.splitlines() if line.startswith("refused: ")]
     assert "no millimetres" in line
-    for way in ("--mm-per-px X", "--spacing FILE.csv", "the calibrated DICOM file"):
+    ways = ("--mm-per-px X", "--spacing FILE.csv", "--spacing ruler", "the calibrated DICOM file")
+    for way in ways:
         assert way in line
     for row in table(out):
         assert row["value_mm"] == row["mm_per_px_row"] == row["spacing_source"] == ""
@@ -317,47 +318,9 @@ def test_an_overlay_that_cannot_be_written_does_not_cost_the_numbers(bright, run
     assert code == 1
     assert "cannot write" in printed
     assert [row["name"] for row in table(out)] == ["HC", "BPD", "OFD"]
-    assert files_in(out) == {"overlays", "exam.json", "measurements.csv"}
-
-
-USAGE = {
-    "unknown plane": (("--plane", "abdomen"), "unknown plane 'abdomen'; allowed: auto, head"),
-    "unknown output": (("--write", "json,xml"), "choose from overlay, json, csv, hc18"),
-    "no output": (("--write", ""), "choose from overlay, json, csv, hc18"),
-    "unknown device": (("--device", "tpu"), "tpu: unknown; allowed: auto, cpu, cuda, openvino"),
-}
-
-
-@pytest.mark.parametrize("fault", USAGE)
-def test_an_unknown_choice_is_a_usage_error_that_lists_the_choices(fault, shipped, run, tmp_path):
-    options, reason = USAGE[fault]
-    image = save(tmp_path / "head.png")
-    code, printed = run("measure", image, "--mm-per-px", 0.3, "--out", tmp_path / "out", *options)
-    assert (code, printed.count("\n")) == (2, 1)
-    assert reason in printed
-    assert not (tmp_path / "out").exists()
-
-
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("measure",),
-        ("measure", "head.png", "--mm-per-pixel", "0.3"),
-        ("weigh", "head.png"),
-        ("phantom", "head"),
-        ("phantom", "head", "--out", "x.dcm", "--hc-mm", "many"),
-        ("evaluate", "hc18-head"),
-        ("doctor", "--device", "tpu"),
-        ("evaluate", "hc18-head", "--data", ".", "--split", "all"),
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_command_is_a_usage_error(words, run, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    code, printed = run(*words)
-    assert code == 2
-    assert "Traceback" not in printed
-    assert files_in(tmp_path) == set()
+    assert files_in(out) == {
+        "overlays", "exam.json", "exam.png", "measurements.csv", "summary.csv",
+    }  # fmt: skip
 
 
 def test_a_plain_picture_without_a_head_is_refused(bright, run, tmp_path):

@@ -1,4 +1,4 @@
-"""What a program may rely on: the names, and the one function."""
+"""What a program may rely on: the names, and the two functions."""
 
 import inspect
 import subprocess
@@ -10,6 +10,7 @@ import pytest
 
 import fetometry
 from fetometry.phantom import HeadSpec, head
+from fetometry.predict import catalogue, default_model
 
 PUBLIC = {
     "Exam",
@@ -18,9 +19,11 @@ PUBLIC = {
     "Image",
     "Measurement",
     "Problem",
+    "Selected",
     "Spacing",
     "__version__",
     "measure",
+    "measure_exams",
 }
 
 
@@ -51,7 +54,7 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = fetometry.measurement_of_nothing
 
 
-# The stage fetometry/measure.py has the name of the public function. Importing a submodule binds
+# The stage fetometry/measure/ has the name of the public function. Importing a submodule binds
 # its name in the package, so the module can take the function's place, at once or later.
 @pytest.mark.parametrize(
     "use",
@@ -70,8 +73,9 @@ def test_measure_is_the_function_however_it_is_reached(use):
     assert done.returncode == 0, done.stderr
 
 
-def test_measure_takes_one_thing_and_a_spacing_by_name():
-    signature = inspect.signature(fetometry.measure)
+@pytest.mark.parametrize("function", [fetometry.measure, fetometry.measure_exams])
+def test_a_function_takes_one_thing_and_a_spacing_by_name(function):
+    signature = inspect.signature(function)
     first, *others = signature.parameters.values()
     assert first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in others)
@@ -84,21 +88,31 @@ def phantom():
     return head(HeadSpec())
 
 
+@pytest.fixture(params=["hc18-head", None], ids=["head model", "default model"])
+def model(request):
+    """The name of a shipped model; None is the one that measures unless another is named."""
+    name = request.param or default_model("auto")
+    if name not in catalogue() or not catalogue()[name].path.is_file():
+        pytest.skip(f"the model {name} is not in this checkout")
+    return request.param
+
+
 @pytest.mark.slow
-def test_an_array_with_a_spacing_gives_millimetres(phantom):
-    exam = fetometry.measure(phantom.pixels, spacing_mm=phantom.spacing_mm)
+def test_an_array_with_a_spacing_gives_millimetres(phantom, model):
+    exam = fetometry.measure(phantom.pixels, spacing_mm=phantom.spacing_mm, model=model)
     assert isinstance(exam, fetometry.Exam)
     (finding,) = exam.findings
     values = {m.name: m.value for m in finding.measurements}
     assert values.keys() == {"HC", "BPD", "OFD"}
     assert values["HC"] == pytest.approx(phantom.hc_mm, rel=0.03)
     assert {m.unit for m in finding.measurements} == {"mm"}
+    assert {s.name: s.value for s in exam.selected} == values
     assert exam.problems == ()
 
 
 @pytest.mark.slow
-def test_an_array_without_a_spacing_gives_pixels_and_says_how_to_get_millimetres(phantom):
-    exam = fetometry.measure(phantom.pixels)
+def test_an_array_without_a_spacing_gives_pixels_and_says_how_to_get_millimetres(phantom, model):
+    exam = fetometry.measure(phantom.pixels, model=model)
     (finding,) = exam.findings
     assert {m.unit for m in finding.measurements} == {"px"}
     (problem,) = exam.problems
@@ -111,9 +125,10 @@ def test_an_unbelievable_spacing_is_refused(phantom, spacing_mm):
         fetometry.measure(phantom.pixels, spacing_mm=spacing_mm)
 
 
-def test_a_missing_path_is_refused():
+@pytest.mark.parametrize("function", [fetometry.measure, fetometry.measure_exams])
+def test_a_missing_path_is_refused(function):
     with pytest.raises(fetometry.FetometryError, match="nowhere"):
-        fetometry.measure("nowhere.png")
+        function("nowhere.png")
 
 
 def test_the_package_is_typed_for_those_who_use_it():

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 import fetometry
 from fetometry.cli import app
-from fetometry.report import FLAG_TEXT
+from fetometry.report import FLAG_TEXT, KINDS
 from fetometry.report.table import MEASUREMENT_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -99,14 +99,21 @@ def test_the_columns_are_those_of_the_file():
     assert named == list(MEASUREMENT_COLUMNS)
 
 
+def code_that_raises_flags() -> str:
+    package = Path(fetometry.__file__).parent
+    files = [*package.glob("measure/*.py"), *package.glob("pipeline/*.py")]
+    files.append(package / "predict" / "predictor.py")
+    return "".join(path.read_text(encoding="utf-8") for path in files)
+
+
 def test_the_flags_are_those_that_are_raised():
-    source = (Path(fetometry.__file__).parent / "measure.py").read_text(encoding="utf-8")
+    source = code_that_raises_flags()
     raised = {flag for flag in FLAG_TEXT if f'"{flag}"' in source}
     assert {code_words(row[0])[0] for row in table_after("flag")} == raised
 
 
 def test_every_flag_in_words_can_be_raised():
-    source = (Path(fetometry.__file__).parent / "measure.py").read_text(encoding="utf-8")
+    source = code_that_raises_flags()
     assert [flag for flag in FLAG_TEXT if f'"{flag}"' not in source] == []
 
 
@@ -149,11 +156,14 @@ def test_the_python_example_measures_the_phantom(capsys):
 @pytest.mark.slow
 @needs_bash
 def test_measuring_the_phantom_writes_the_files_that_are_listed(in_a_folder_with_the_phantom):
-    done = command_line("measure", "head.dcm", "--write", "overlay,json,csv,hc18")
+    done = command_line("measure", "head.dcm", "--write", ",".join(KINDS))
     assert done.exit_code == 0, done.output
     out = in_a_folder_with_the_phantom / "fetometry-out"
     written = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
-    assert written == {"measurements.csv", "exam.json", "hc18.csv", "overlays/head_f1.png"}
+    files = {"measurements.csv", "summary.csv", "exam.json", "exam.png", "hc18.csv"}
+    assert written == {*files, "overlays/head_f1.png"}
+    listed = {word for row in table_after("file") for word in code_words(row[0])}
+    assert files <= listed
     with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [row["name"] for row in rows] == ["HC", "BPD", "OFD"]

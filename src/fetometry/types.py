@@ -28,8 +28,16 @@ PROBLEM_KINDS = ("refused", "other-plane")
 PLANES = ("head", "abdomen", "femur")
 NO_PLANE = "none"
 
-THREE_WAYS = (
-    "give it with --mm-per-px X, with --spacing FILE.csv, or measure the calibrated DICOM file"
+#: What twins are called, where somebody says which one an image shows.
+FETUSES = ("A", "B")
+
+#: What a model tells apart: the planes, a view of one that is not to be measured in, no plane.
+TRANS_CEREBELLAR = "head:trans-cerebellar"
+PLANE_CLASSES = ("head", TRANS_CEREBELLAR, "abdomen", "femur", NO_PLANE)
+
+FOUR_WAYS = (
+    "give it with --mm-per-px X or --spacing FILE.csv, have the depth ruler in the picture read "
+    "with --spacing ruler, or measure the calibrated DICOM file"
 )
 
 
@@ -148,10 +156,10 @@ class Image:
         candidates = [region for region in around if region.high_priority] or around
         above = [r for r in self.regions if r.high_priority and np.any(r.inside(points_px))]
         for other in (*candidates[1:], *(above if candidates else ())):
-            if not _same(other.spacing_mm, candidates[0].spacing_mm):
+            if not same_spacing(other.spacing_mm, candidates[0].spacing_mm):
                 raise SpacingError(
                     f"no millimetres: regions {candidates[0].number} and {other.number} overlap "
-                    f"and disagree on the pixel size; {THREE_WAYS}"
+                    f"and disagree on the pixel size; {FOUR_WAYS}"
                 )
         return candidates[0] if candidates else None
 
@@ -163,10 +171,10 @@ class Image:
         """
         region = self.region_at(points_px)
         if self.spacing is not None:
-            if region is not None and not _same(region.spacing_mm, self.spacing.mm):
+            if region is not None and not same_spacing(region.spacing_mm, self.spacing.mm):
                 raise SpacingError(
-                    f"two spacings: {_text(self.spacing.mm)} was given, but the image's own "
-                    f"calibration says {_text(region.spacing_mm)}; leave one of them out"
+                    f"two spacings: {spacing_text(self.spacing.mm)} was given, but the image's own "
+                    f"calibration says {spacing_text(region.spacing_mm)}; leave one of them out"
                 )
             return self.spacing
         if region is not None:
@@ -174,14 +182,16 @@ class Image:
         reason = "no calibrated region contains the whole outline"
         if not self.regions:
             reason = self.spacing_problem or "the image does not say how large a pixel is"
-        raise SpacingError(f"no millimetres: {reason}; {THREE_WAYS}")
+        raise SpacingError(f"no millimetres: {reason}; {FOUR_WAYS}")
 
 
-def _same(one: tuple[float, float], other: tuple[float, float]) -> bool:
+def same_spacing(one: tuple[float, float], other: tuple[float, float]) -> bool:
+    """Tell whether two sizes of a pixel, in mm as (row, col), are the same calibration."""
     return bool(np.allclose(one, other, rtol=SAME_SPACING, atol=0))
 
 
-def _text(spacing_mm: tuple[float, float]) -> str:
+def spacing_text(spacing_mm: tuple[float, float]) -> str:
+    """Return a spacing, (row, col) in mm per pixel, in words."""
     return f"{spacing_mm[0]:.4g} x {spacing_mm[1]:.4g} mm per pixel"
 
 
@@ -321,9 +331,10 @@ class Problem:
 class Selected:
     """The value that counts for one measurement of one fetus, out of `count` repeats.
 
-    `how` is best, median, mean or last. `sd` is the standard deviation of the repeats (None of
-    one alone), `smallest` and `largest` their range; `source` and `frame` are those of the repeat
-    chosen, empty for a mean.
+    `how` is best, median, mean or last. `sd` is the standard deviation of the repeats (of a cine
+    alone, of its best frame and up to two neighbours on either side; None of one value),
+    `smallest` and `largest` their range; `source` and `frame` are those of the repeat chosen,
+    empty for a mean.
     """
 
     name: str

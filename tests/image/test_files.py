@@ -4,7 +4,7 @@ import cv2
 import pytest
 
 from fetometry.errors import ImageError
-from fetometry.image import find, read
+from fetometry.image import exam_key, find, read
 from tests.image.synthetic import dataset, picture, save
 
 
@@ -111,3 +111,50 @@ def test_a_path_beyond_ascii_is_read(tmp_path):
 def test_the_overlays_of_an_earlier_run_are_left_out_without_its_other_files(tmp_path):
     touch(tmp_path, "out/overlays/head_f1.png", "out/overlays/own.png", "head_f1.png")
     assert names(find(tmp_path), tmp_path) == ["head_f1.png", "out/overlays/own.png"]
+
+
+def test_the_pictures_of_the_exams_of_an_earlier_run_are_left_out(tmp_path):
+    touch(tmp_path, "exam.png", "exams/ward.png", "exams/own.png", "overlays/deep/a_f1.png")
+    assert len(names(find(tmp_path), tmp_path)) == 4
+    (tmp_path / "exams" / "ward.json").write_text('{\n"schema": "fetometry-exam/1"}')
+    (tmp_path / "exams" / "own.json").write_text('{"schema": "somebody/1"}')
+    (tmp_path / "exam.json").write_text('{"schema": "fetometry-exam/1"}')
+    assert names(find(tmp_path), tmp_path) == ["exams/own.png"]
+
+
+def test_the_overlays_of_several_exams_are_left_out(tmp_path):
+    touch(tmp_path, "exams/ward.png", "overlays/deep/a_f1.png", "b.png")
+    (tmp_path / "exams" / "ward.json").write_text('{"schema": "fetometry-exam/1"}')
+    assert names(find(tmp_path), tmp_path) == ["b.png"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "same"),
+    [
+        ({}, {}, True),
+        ({}, {"PatientName": "Doe^Jane", "InstanceNumber": 2}, True),
+        ({}, {"PatientID": "2"}, False),
+        ({}, {"IssuerOfPatientID": "elsewhere"}, False),
+        ({}, {"StudyInstanceUID": "1.2.3"}, False),
+        ({"PatientID": "12", "IssuerOfPatientID": "3"}, {"IssuerOfPatientID": "23"}, False),
+    ],
+)
+def test_a_dicom_files_exam_is_its_patient_issuer_and_study(one, other, same, tmp_path):
+    both = {"PatientID": "1", "StudyInstanceUID": "1.2"}
+    made = [dataset(picture(), **{**both, **tags}) for tags in (one, other)]
+    paths = [save(d, tmp_path / f"{n}.dcm") for n, d in enumerate(made)]
+    keys = [exam_key(path) for path in paths]
+    assert (keys[0] == keys[1]) == same
+    assert [next(read(path)).exam for path in paths] == keys
+    assert {len(key) for key in keys} == {12}
+    assert set("".join(keys)) <= set("0123456789abcdef")
+
+
+def test_a_file_that_does_not_say_whose_it_is_has_no_exam(tmp_path):
+    nobody = save(dataset(picture()), tmp_path / "a.dcm")
+    assert (exam_key(nobody), next(read(nobody)).exam) == ("", "")
+    cut = tmp_path / "cut.dcm"
+    cut.write_bytes(nobody.read_bytes()[:200])
+    empty = tmp_path / "empty.dcm"
+    empty.write_bytes(b"")
+    assert [exam_key(p) for p in (cut, empty, tmp_path / "gone.dcm", tmp_path)] == [""] * 4

@@ -58,21 +58,22 @@ HC18 = (
 )
 def test_a_table_is_read_by_stem(tmp_path, text):
     found = read_spacing_table(table(tmp_path, text))
-    assert {stem: spacing.mm for stem, spacing in found.items()} == {
+    assert {stem: spacing.mm for stem, spacing in found.spacing.items()} == {
         "000_HC": (0.0691, 0.0691),
         "001_HC": (0.09, 0.09),
     }
-    assert found["000_HC"].source == "table:sizes.csv"
+    assert found.spacing["000_HC"].source == "table:sizes.csv"
+    assert found.fetus == {}
 
 
 def test_a_table_may_give_rows_and_columns_apart(tmp_path):
     text = "image,mm_per_px_col,mm_per_px_row\na.png,0.2,0.1\n"
-    assert read_spacing_table(table(tmp_path, text))["a"].mm == (0.1, 0.2)
+    assert read_spacing_table(table(tmp_path, text)).spacing["a"].mm == (0.1, 0.2)
 
 
 def test_an_image_with_an_empty_number_has_no_spacing(tmp_path):
     text = "image,mm_per_px\na.png,0.1\nb.png,\n"
-    assert set(read_spacing_table(table(tmp_path, text))) == {"a"}
+    assert set(read_spacing_table(table(tmp_path, text)).spacing) == {"a"}
 
 
 @pytest.mark.parametrize(
@@ -99,7 +100,34 @@ def test_rows_that_disagree_on_a_stem_are_refused(tmp_path):
 
 def test_rows_that_agree_on_a_stem_are_one(tmp_path):
     path = table(tmp_path, "image,mm_per_px\na.png,0.1\na.jpg,0.10\n")
-    assert len(read_spacing_table(path)) == 1
+    assert len(read_spacing_table(path).spacing) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "spaced"),
+    [
+        ("image,mm_per_px,fetus\na.png,0.1,A\nb.png,0.1, b \nc.png,0.1,\n", {"a", "b", "c"}),
+        ("image,mm_per_px,fetus\na.png,0.1,A\nb.png,,B\nc.png,,\n", {"a"}),
+        ("fetus,image\nA,a.png\nB,b.png\n,c.png\n", set()),
+    ],
+    ids=["with spacings", "with some", "without"],
+)
+def test_a_column_says_which_twin_an_image_shows(tmp_path, text, spaced):
+    found = read_spacing_table(table(tmp_path, text))
+    assert found.fetus == {"a": "A", "b": "B"}
+    assert set(found.spacing) == spaced
+
+
+def test_a_twin_of_another_name_is_refused(tmp_path):
+    path = table(tmp_path, "image,fetus\na.png,A\nb.png,2\n")
+    with pytest.raises(SpacingError, match=r"sizes\.csv line 3: fetus must be A or B.*'2'"):
+        read_spacing_table(path)
+
+
+def test_rows_that_disagree_on_a_twin_are_refused(tmp_path):
+    path = table(tmp_path, "image,fetus\na.png,A\na.jpg,B\n")
+    with pytest.raises(SpacingError, match=r"line 3: a has another fetus than in line 2"):
+        read_spacing_table(path)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +138,9 @@ def test_a_table_without_its_columns_is_refused(tmp_path, text):
         read_spacing_table(table(tmp_path, text))
 
 
-@pytest.mark.parametrize("text", ["image,mm_per_px\n", "image,mm_per_px\na.png,\n"])
+@pytest.mark.parametrize(
+    "text", ["image,mm_per_px\n", "image,mm_per_px\na.png,\n", "image,fetus\na.png,\n"]
+)
 def test_a_table_without_a_spacing_is_refused(tmp_path, text):
     with pytest.raises(SpacingError, match="the table holds no spacing"):
         read_spacing_table(table(tmp_path, text))
@@ -126,7 +156,7 @@ def test_what_is_not_a_table_is_refused(tmp_path):
 @needs_data
 def test_the_hc18_table_gives_every_image():
     name = "training_set_pixel_size_and_HC.csv"
-    found = read_spacing_table(data_dir() / "hc18" / name)
+    found = read_spacing_table(data_dir() / "hc18" / name).spacing
     assert len(found) == len(list((data_dir() / "hc18" / "training_set").glob("*HC.webp")))
     assert found["000_HC"].mm == (0.0691358041432, 0.0691358041432)
     assert found["000_HC"].source == f"table:{name}"

@@ -10,9 +10,11 @@ import pytest
 from fetometry.errors import SpacingError, UsageError
 from fetometry.geometry import Ellipse, fit_ellipse
 from fetometry.phantom import HeadSpec, head
-from fetometry.phantom.anatomy import TISSUE_LOSS, head_medium
+from fetometry.phantom.anatomy.head import head_medium
+from fetometry.phantom.anatomy.tissue import TISSUE_LOSS
 from fetometry.phantom.probe import Probe
 from fetometry.phantom.speckle import transmission_db
+from tests.phantom.profiles import DISTANCE_MM, along_normals, at, facing_arcs
 from tests.support import data_dir, needs_data
 
 SPECS = [
@@ -24,29 +26,10 @@ SPECS = [
 ]
 NAMES = ["default", "small", "turned", "large", "anisotropic"]
 
-DISTANCE_MM = np.arange(-8.0, 6.0, 0.05)
-
 
 @pytest.fixture(scope="module")
 def phantoms():
     return [head(spec) for spec in SPECS]
-
-
-def profiles(pixels, ellipse, spacing_mm):
-    """Grey along the normals of an outline (360, D), in mm from it, and the normals (360, 2)."""
-    in_mm = ellipse.scaled(*spacing_mm)
-    points = in_mm.points()
-    normals = (points - np.array(in_mm.center)) @ np.linalg.inv(in_mm.shape)
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    where = (points[:, None] + normals[:, None] * DISTANCE_MM[None, :, None]) / spacing_mm
-    cols, rows = where[..., 1].astype(np.float32), where[..., 0].astype(np.float32)
-    return cv2.remap(pixels.astype(np.float32), cols, rows, cv2.INTER_LINEAR), normals
-
-
-def facing_arcs(pixels, ellipse, spacing_mm):
-    """Mean profile (2, D) of the near and of the far arc, where the beam is perpendicular."""
-    grey, normals = profiles(pixels, ellipse, spacing_mm)
-    return np.stack([grey[normals[:, 0] < -0.95].mean(0), grey[normals[:, 0] > 0.95].mean(0)])
 
 
 def outer_edge_mm(profile):
@@ -56,10 +39,6 @@ def outer_edge_mm(profile):
     outside = float(np.mean(profile[(DISTANCE_MM > 2) & (DISTANCE_MM < 5)]))
     half = (profile[peak] + outside) / 2
     return float(DISTANCE_MM[peak + np.argmax(profile[peak:] < half)])
-
-
-def at(profile, distance_mm):
-    return float(np.interp(distance_mm, DISTANCE_MM, profile))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +86,7 @@ def test_outer_edge_of_the_skull_lies_on_the_truth(phantoms, number):
 
 def test_skull_drops_out_where_the_beam_grazes_it(phantoms):
     phantom = phantoms[0]
-    grey, normals = profiles(phantom.pixels, phantom.truth, phantom.spacing_mm)
+    grey, normals = along_normals(phantom.pixels, phantom.truth, phantom.spacing_mm)
     ring = grey[:, np.abs(DISTANCE_MM + 1) < 0.5].mean(axis=1)
     assert ring[np.abs(normals[:, 0]) > 0.95].mean() > 3 * ring[np.abs(normals[:, 0]) < 0.2].mean()
 

@@ -7,7 +7,8 @@ import pytest
 
 from fetometry.errors import ModelError
 from fetometry.predict import catalogue, default_model
-from fetometry.predict.catalogue import locate, parse_metadata, sha256_of
+from fetometry.predict.catalogue import DEFAULT, locate, parse_metadata, sha256_of
+from fetometry.types import PLANE_CLASSES, PLANES, SizeInterval
 
 META = {
     "schema": "fetometry-model/1",
@@ -17,6 +18,19 @@ META = {
     "input": {"size": [192, 288], "mean": 127.0, "std": 128.0},
     "outputs": {"outline": {"kind": "mask", "plane": "head"}},
     "recipe": {"seed": 1},
+}
+
+
+EXAM = {
+    "outline": {"kind": "mask", "planes": ["head", "abdomen"]},
+    "shaft": {"kind": "mask", "planes": ["femur"]},
+    "ends": {"kind": "ends", "planes": ["femur"], "along": "shaft", "tells": "length"},
+    "across": {"kind": "ends", "planes": ["abdomen"], "along": "outline", "tells": "direction"},
+    "plane": {"kind": "planes", "classes": list(PLANE_CLASSES)},
+}
+INTERVALS = {
+    "HC": {"edges_mm": [150.0, 250.0], "half_widths": [0.05, 0.03, 0.02]},
+    "FL": {"edges_mm": [], "half_widths": [0.1]},
 }
 
 
@@ -31,6 +45,43 @@ def test_the_metadata_come_back_as_they_were_written(tmp_path):
     assert info.outputs == META["outputs"]
     assert info.description == "measures heads"
     assert info.details["recipe"] == {"seed": 1}
+
+
+def test_outputs_are_found_by_their_kind_and_plane(tmp_path):
+    info = parse({**META, "outputs": EXAM}, tmp_path)
+    asked = [("mask", "head"), ("mask", "abdomen"), ("mask", "femur"), ("mask", "none")]
+    assert [info.output_of(*of) for of in asked] == ["outline", "outline", "shaft", None]
+    assert [info.output_of("ends", plane) for plane in PLANES] == [None, "across", "ends"]
+    assert (info.output_of("planes"), info.output_of("heatmap")) == ("plane", None)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "planes"),
+    [
+        (EXAM, PLANES),
+        (META["outputs"], ("head",)),  # as the first version wrote it
+        ({"shaft": EXAM["shaft"]}, ("femur",)),
+        ({"plane": EXAM["plane"]}, ()),
+    ],
+)
+def test_a_model_measures_the_planes_that_it_has_masks_of(outputs, planes, tmp_path):
+    assert parse({**META, "outputs": outputs}, tmp_path).planes == planes
+
+
+def test_the_intervals_of_a_model_are_read_by_measurement(tmp_path):
+    calibration = {"temperature": 1.3, "intervals": INTERVALS, "from": {"folds": 5}}
+    info = parse({**META, "calibration": calibration}, tmp_path)
+    assert info.intervals == {
+        "HC": SizeInterval((150.0, 250.0), (0.05, 0.03, 0.02)),
+        "FL": SizeInterval((), (0.1,)),
+    }
+    low, high = info.intervals["HC"].around(200.0, "mm")
+    assert (low, high) == pytest.approx((200 / 1.03, 200 / 0.97))
+    assert parse(META, tmp_path).intervals == {}
+
+
+def calibrated(**changes):
+    return {"calibration": {"temperature": 1.0, "intervals": INTERVALS, **changes}}
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -64,6 +115,25 @@ def test_metadata_without_a_key_are_refused(key, tmp_path):
         {"outputs": {"outline": 3}},
         {"outputs": {"outline": {}}},
         {"outputs": {"outline": {"kind": "mask"}}},
+        {"outputs": {"outline": {"kind": "mask", "planes": []}}},
+        {"outputs": {"ends": {"kind": "ends", "along": "ends"}}},
+        {"outputs": {"ends": {"kind": "ends", "planes": ["femur"]}}},
+        {"outputs": {**EXAM, "ends": {**EXAM["ends"], "along": "bone"}}},
+        {"outputs": {**EXAM, "ends": {**EXAM["ends"], "along": "plane"}}},
+        {"outputs": {"plane": {"kind": "planes"}}},
+        {"outputs": {"plane": {"kind": "planes", "classes": ["foot", "hand"]}}},
+        {"calibration": ["temperature"]},
+        calibrated(temperature=0.0),
+        calibrated(temperature=float("nan")),
+        calibrated(temperature="warm"),
+        calibrated(trans_cerebellar_threshold=None),
+        calibrated(trans_cerebellar_threshold=float("inf")),
+        calibrated(intervals={"HC": {"half_widths": [0.1]}}),
+        calibrated(intervals={"HC": {"edges_mm": [200.0], "half_widths": [0.1]}}),
+        calibrated(intervals={"HC": {"edges_mm": [], "half_widths": [0.0]}}),
+        calibrated(intervals={"HC": {"edges_mm": [], "half_widths": [float("nan")]}}),
+        calibrated(intervals={"HC": 0.1}),
+        calibrated(intervals=[0.1]),
     ],
     ids=str,
 )
@@ -131,10 +201,17 @@ def test_the_shipped_head_model_is_listed_and_is_what_its_hash_says(shipped):
     assert shipped.stat().st_size <= 11_000_000
 
 
-def test_both_planes_are_measured_by_a_shipped_model():
-    assert {default_model(plane) for plane in ("auto", "head")} <= set(catalogue())
+@pytest.mark.parametrize("plane", ["auto", *PLANES])
+def test_every_plane_is_measured_by_the_exam_model(plane):
+    assert default_model(plane) == DEFAULT == "exam"
 
 
 def test_a_plane_without_a_model_is_refused_with_the_known_ones():
-    with pytest.raises(ModelError, match="no model for the plane 'feet'; allowed: auto, head"):
-        default_model("feet")
+    known = "allowed: auto, head, abdomen, femur"
+    for plane in ("feet", "none"):
+        with pytest.raises(ModelError, match=f"no model for the plane '{plane}'; {known}"):
+            default_model(plane)
+
+
+def test_the_model_that_measures_unless_another_is_named_is_shipped():
+    assert default_model("auto") in catalogue()

@@ -3,7 +3,13 @@ import pytest
 
 from fetometry.errors import MeasurementError
 from fetometry.geometry import Ellipse, apply, distances_to, fit_ellipse, invert, letterbox
-from fetometry.predict.decode import EDGE_MARGIN, mask_outline, output_to_source
+from fetometry.predict.decode import (
+    EDGE_MARGIN,
+    find_ends,
+    mask_outline,
+    output_to_source,
+    plane_probabilities,
+)
 
 SHAPE, SIZE = (540, 800), (256, 384)
 HEAD = Ellipse((262.4, 391.7), (210.0, 163.0), 21.0)
@@ -108,3 +114,121 @@ def test_structures_are_counted():
     twins = [Ellipse((270, col), (150, 120), 90) for col in (200, 600)]
     logits = np.maximum(*(hard_logits(twin, matrix) for twin in twins))
     assert mask_outline(logits, matrix, SHAPE).candidates == 2
+
+
+MAP = (60, 90)
+FLAT = np.zeros(MAP)  # a mask that is everywhere as probable
+
+
+def logit(p):
+    p = np.clip(p, 1e-6, 1 - 1e-6)
+    return np.log(p / (1 - p))
+
+
+def spots(*ends, sigma=2.5, heights=None):
+    """Logits of a map of Gaussians, each of its height, 1 unless told otherwise."""
+    grid = np.stack(np.mgrid[: MAP[0], : MAP[1]], axis=-1)
+    drawn = [
+        height * np.exp(-0.5 * np.sum((grid - np.array(end)) ** 2, axis=-1) / sigma**2)
+        for end, height in zip(ends, heights or [1.0] * len(ends), strict=True)
+    ]
+    return logit(np.max(drawn, axis=0))
+
+
+def bar(one, other, width=4.0):
+    """Logits of a bar between two ends."""
+    one, other = np.array(one, float), np.array(other, float)
+    half = (other - one) / 2
+    off = np.stack(np.mgrid[: MAP[0], : MAP[1]], axis=-1) - (one + other) / 2
+    length = np.linalg.norm(half)
+    beyond = np.maximum(
+        np.abs(off @ half) / length - length, np.abs(off @ [-half[1], half[0]]) / length - width / 2
+    )
+    return np.clip(-3 * beyond, -20, 20)
+
+
+def assert_found(found, *ends, within=0.1):
+    """The two ends, in either order."""
+    assert found.shape == (2, 2)
+    far = np.linalg.norm(found[:, None] - np.array(ends)[None], axis=-1)
+    assert min(max(far[0, 0], far[1, 1]), max(far[0, 1], far[1, 0])) < within
+
+
+@pytest.mark.parametrize("shift", [(0.0, 0.0), (0.5, 0.5), (0.2, -0.35), (-0.49, 0.49)])
+@pytest.mark.parametrize("sigma", [1.5, 2.5, 4.0])
+def test_two_spots_are_found_to_a_tenth_of_a_pixel(shift, sigma):
+    ends = np.array([(20.0, 30.0), (41.0, 70.0)]) + np.array(shift) * [[1], [-1]]
+    found = find_ends(spots(*ends, sigma=sigma, heights=(0.9, 0.6)), FLAT)
+    assert_found(found, *ends)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ((0.0, 0.0), (59.0, 89.0)),
+        ((0.4, 40.3), (59.3, 40.3)),
+        ((30.0, -0.3), (30.2, 88.7)),
+        ((1.5, 1.5), (57.6, 87.4)),
+    ],
+)
+def test_spots_at_the_border_of_the_map_are_found_as_well(ends):
+    assert_found(find_ends(spots(*ends, heights=(0.9, 0.8)), FLAT), *ends)
+
+
+def test_the_order_of_the_ends_and_a_mirrored_map_do_not_matter():
+    ends = ((20.3, 30.6), (41.2, 70.1))
+    assert_found(find_ends(spots(*ends[::-1]), FLAT), *ends)
+    mirrored = find_ends(spots(*ends)[:, ::-1], FLAT)
+    assert_found(mirrored * [1, -1] + [0, MAP[1] - 1], *ends)
+
+
+@pytest.mark.parametrize("brightest", [0, 1, 2])
+def test_a_bright_spot_off_the_shaft_is_no_end(brightest):
+    ends, other = ((20.0, 30.0), (40.0, 70.0)), (50.0, 15.0)
+    heights = [0.95 if i == brightest else 0.7 for i in range(3)]
+    logits = spots(*ends, other, heights=heights)
+    assert_found(find_ends(logits, bar(*ends)), *ends)
+
+
+def test_without_a_mask_that_tells_the_brightest_two_are_the_ends():
+    logits = spots((20.0, 30.0), (40.0, 70.0), (50.0, 15.0), heights=(0.9, 0.5, 0.8))
+    assert_found(find_ends(logits, FLAT), (20.0, 30.0), (50.0, 15.0))
+
+
+def test_an_end_that_is_hardly_seen_is_found_along_the_shaft():
+    ends = ((20.0, 30.0), (40.0, 70.0))
+    assert_found(find_ends(spots(*ends, heights=(0.9, 0.05)), bar(*ends)), *ends, within=0.3)
+
+
+@pytest.mark.parametrize(
+    "logits",
+    [
+        np.full(MAP, -9.0),
+        np.full(MAP, np.nan),
+        spots((20.0, 30.0)),
+        spots((20.0, 30.0), (40.0, 70.0), heights=(0.9, 0.015)),
+        spots((20.0, 30.0), (20.0, 33.0), sigma=1.0),
+    ],
+    ids=["empty", "not a number", "one spot", "one is too faint", "two nearer than 4 pixels"],
+)
+def test_fewer_than_two_ends_are_refused(logits):
+    with pytest.raises(MeasurementError, match="the two ends were not found"):
+        find_ends(logits, FLAT)
+
+
+def test_probabilities_are_those_of_the_logits_and_add_up_to_1():
+    logits = np.log([6.0, 3.0, 1.0]).astype(np.float32)
+    found = plane_probabilities(logits, ["head", "femur", "none"], 1.0)
+    assert found == pytest.approx({"head": 0.6, "femur": 0.3, "none": 0.1})
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.0])
+def test_a_temperature_takes_each_probability_to_its_power(temperature):
+    found = plane_probabilities(np.log([9.0, 4.0, 1.0]), ["a", "b", "c"], temperature)
+    powers = np.array([9.0, 4.0, 1.0]) ** (1 / temperature)
+    assert list(found.values()) == pytest.approx((powers / powers.sum()).tolist())
+
+
+def test_logits_too_large_for_an_exponential_are_probabilities_too():
+    found = plane_probabilities(np.array([5000.0, -5000.0], np.float32), ["a", "b"], 1.0)
+    assert found == {"a": 1.0, "b": 0.0}

@@ -11,6 +11,7 @@ from fetometry.errors import DataError, OutputError
 from fetometry.geometry import Ellipse
 from fetometry.report import read_exam, write
 from fetometry.report.exam_json import exam_json
+from fetometry.types import Problem
 from tests.report.examples import exam, full_exam, head
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "exam.schema.json"
@@ -35,13 +36,15 @@ def saved(folder, document):
 
 
 def test_the_document_has_the_promised_keys(document):
-    assert list(document) == ["schema", "software", "findings", "problems"]
+    assert list(document) == ["schema", "software", "name", "selected", "findings", "problems"]
+    assert document["name"] == "ward 3"
     assert document["schema"] == "fetometry-exam/1"
     assert document["software"] == "fetometry 9.8.7"
     finding = document["findings"][0]
     assert set(finding) == {
         *("source", "frame", "plane", "plane_probability", "model", "spacing_mm"),
         *("spacing_source", "outline_px", "ellipse", "points_px", "measurements"),
+        *("quality", "fetus", "exam"),
     }
     assert finding["ellipse"] == {
         "center_px": [200.25, 300.75],
@@ -53,7 +56,29 @@ def test_the_document_has_the_promised_keys(document):
         "source": "loop.dcm",
         "frame": 7,
         "reason": "nothing was found",
+        "kind": "refused",
+        "exam": "",
     }
+    assert document["problems"][2]["kind"] == "other-plane"
+
+
+def test_a_femur_has_two_ends_and_no_ellipse(document):
+    finding = document["findings"][4]
+    assert finding["ellipse"] is None
+    assert finding["points_px"] == {"FL_1": [300.0, 200.0], "FL_2": [200.0, 560.0]}
+
+
+def test_a_selected_value_says_how_it_was_taken_and_how_far_its_repeats_lie(document):
+    hc, ac = document["selected"][0], document["selected"][3]
+    value = head().measurements[0].value
+    assert hc == {
+        "name": "HC", "fetus": "", "unit": "mm", "how": "best", "count": 2, "sd": 1.25,
+        "value": round(value, 4), "low": 80.0, "high": 90.0,
+        "smallest": round(0.98 * value, 4), "largest": round(1.01 * value, 4),
+        "source": "scans/010_HC.png", "frame": 1, "flags": ["cut-by-edge", "unusual-shape"],
+    }  # fmt: skip
+    assert (ac["name"], ac["fetus"], ac["how"]) == ("AC", "A", "mean")
+    assert (ac["source"], ac["frame"], ac["low"]) == ("", None, None)
 
 
 def test_reading_back_gives_what_was_written_to_the_written_digits(tmp_path):
@@ -62,9 +87,16 @@ def test_reading_back_gives_what_was_written_to_the_written_digits(tmp_path):
     after = read_exam(path)
     assert exam_json(after) == exam_json(before)
     assert after.problems == before.problems
+    assert after.name == before.name
+    for one, two in zip(before.selected, after.selected, strict=True):
+        assert two.value == pytest.approx(one.value, abs=5.1e-5)
+        same = {"value": 1.0, "smallest": 1.0, "largest": 1.0}
+        assert replace(two, **same) == replace(one, **same)
     for ours, theirs in zip(before.findings, after.findings, strict=True):
         assert theirs.spacing == ours.spacing
         assert theirs.model == ours.model
+        assert (theirs.plane, theirs.ellipse) == (ours.plane, ours.ellipse)
+        assert (theirs.quality, theirs.fetus, theirs.exam) == (ours.quality, ours.fetus, ours.exam)
         assert np.allclose(theirs.outline_px, ours.outline_px, atol=0.0051)
         for one, two in zip(ours.measurements, theirs.measurements, strict=True):
             assert two.value == pytest.approx(one.value, abs=5.1e-5)
@@ -96,7 +128,7 @@ def test_the_text_keeps_numbers_side_by_side_and_letters_readable():
     text = exam_json(full_exam())
     assert "köln 中/two.dcm" in text
     assert '"center_px": [200.25, 300.75]' in text
-    assert len(text.splitlines()) < 120
+    assert len(text.splitlines()) < 240
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -143,10 +175,59 @@ def change(document, path, value):
         (["findings", 0, "model", "sha256"], "short"),
         (["findings", 2, "measurements", 0, "unit"], "mm"),  # without a spacing
         (["problems", 0, "reason"], ""),
+        (["problems", 0, "kind"], "lost"),
+        (["findings", 0, "quality"], 1.5),
+        (["findings", 0, "fetus"], None),
+        (["findings", 4, "ellipse"], []),
+        (["selected", 0, "how"], "first"),
+        (["selected", 0, "count"], 0),
+        (["selected", 0, "sd"], KeyError),
+        (["selected", 0, "flags"], ["bent", "bent"]),
     ],
 )
 def test_a_broken_document_does_not_fit_the_schema(validator, document, path, value):
     assert not validator.is_valid(change(document, path, value))
+
+
+#: As version 0.1.0 wrote it.
+OLD_DOCUMENT = {
+    "schema": "fetometry-exam/1",
+    "software": "fetometry 0.1.0",
+    "findings": [
+        {
+            "source": "010_HC.png",
+            "frame": 1,
+            "plane": "head",
+            "plane_probability": None,
+            "model": {"name": "hc18-head", "sha256": "01" * 32, "licence": "CC-BY-4.0"},
+            "spacing_mm": [0.1, 0.1],
+            "spacing_source": "given",
+            "outline_px": [[100.0, 250.0]],
+            "ellipse": {
+                "center_px": [100.0, 200.0], "semi_axes_px": [50.0, 40.0], "angle_deg": 0.0,
+            },
+            "points_px": {"OFD_1": [100.0, 150.0], "OFD_2": [100.0, 250.0]},
+            "measurements": [
+                {
+                    "name": "OFD", "value": 10.0, "unit": "mm", "value_px": 100.0, "low": None,
+                    "high": None, "convention": "outer-outer", "flags": [],
+                }
+            ],
+        }
+    ],
+    "problems": [{"source": "x.png", "frame": None, "reason": "not an image"}],
+}  # fmt: skip
+
+
+def test_a_document_of_the_first_version_is_valid_and_read_with_plain_values(tmp_path, validator):
+    validator.validate(OLD_DOCUMENT)
+    read = read_exam(saved(tmp_path, OLD_DOCUMENT))
+    (finding,) = read.findings
+    assert finding.ellipse == Ellipse((100.0, 200.0), (50.0, 40.0), 0.0)
+    assert (finding.quality, finding.fetus, finding.exam) == (1.0, "", "")
+    assert read.problems == (Problem("x.png", None, "not an image", "refused", ""),)
+    assert (read.selected, read.name) == ((), "")
+    assert exam_json(read_exam(saved(tmp_path, json.loads(exam_json(read))))) == exam_json(read)
 
 
 def test_every_part_of_the_schema_is_described():
@@ -189,6 +270,11 @@ def test_another_version_is_refused_by_name(tmp_path, document, schema):
         (["findings", 0], None, "item 1 of findings"),
         (["problems", 1, "reason"], KeyError, "item 2 of problems lacks 'reason'"),
         (["findings"], {}, "findings must be a list"),
+        (["problems", 1, "kind"], "lost", "item 2 of problems: a problem is one of"),
+        (["findings", 1, "quality"], "good", "item 2 of findings: a finite number"),
+        (["selected", 0, "count"], KeyError, "item 1 of selected lacks 'count'"),
+        (["selected", 1, "value"], None, "item 2 of selected: a finite number"),
+        (["selected"], None, "selected must be a list"),
     ],
 )
 def test_a_broken_document_is_refused_with_its_place(tmp_path, document, path, value, told):

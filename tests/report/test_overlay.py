@@ -7,24 +7,17 @@ import pytest
 
 from fetometry.errors import OutputError
 from fetometry.geometry import Ellipse, fit_ellipse
-from fetometry.report import FLAG_TEXT, draw_overlay, write_overlay
+from fetometry.report import FLAG_TEXT, draw_overlay, marks, write_overlay
 from fetometry.report.draw import Font, Style, ascii_text, dashed
-from fetometry.report.flags import flag_sentences
-from fetometry.report.panel import BACKGROUND, STYLES, draw_panel
-from tests.report.examples import HEAD, head
+from fetometry.report.flags import warning_sentences
+from fetometry.report.marks import SHAFT_LEGEND
+from fetometry.report.panel import draw_panel
+from fetometry.report.styles import BACKGROUND, STYLES
+from tests.report.examples import HEAD, abdomen, femur, head, shaft
+from tests.report.looking import centers, coloured
 from tests.support import data_dir, needs_data
 
 GREY = np.full((540, 800), 90, np.uint8)
-
-
-def coloured(picture, colour, tolerance=40):
-    """Where the picture has nearly this colour."""
-    return np.all(np.abs(picture.astype(int) - colour) <= tolerance, axis=-1)
-
-
-def centers(mask, factor=1.0):
-    """Pixels of a mask as positions in a source that was enlarged by `factor`."""
-    return (np.argwhere(mask) + 0.5) / factor - 0.5
 
 
 @pytest.mark.parametrize(
@@ -55,6 +48,117 @@ def test_each_diameter_ends_on_its_points_with_a_tick_across(name):
         assert np.mean(across) == pytest.approx(end[1 - line], abs=1)
 
 
+def test_an_abdomen_has_its_ellipse_and_both_diameters_each_in_its_own_colour():
+    finding = abdomen()
+    picture = draw_overlay(finding, GREY)[:540]
+    ring = fit_ellipse(centers(coloured(picture, STYLES["AC"].colour))).ellipse
+    assert ring.center == pytest.approx(finding.ellipse.center, abs=0.1)
+    assert ring.semi_axes == pytest.approx(finding.ellipse.semi_axes, abs=0.25)
+    for name in ("TAD", "APAD"):
+        spots = np.argwhere(coloured(picture, STYLES[name].colour, 60))
+        for key in (f"{name}_1", f"{name}_2"):
+            gaps = np.linalg.norm(spots - np.array(finding.points_px[key]), axis=1)
+            assert gaps.min() < 1.5
+
+
+@pytest.mark.parametrize("factor", [1, 2])
+def test_the_line_of_a_femur_runs_from_end_to_end_with_a_tick_across_each(factor):
+    ends = ((240.0 / factor, 200.0 / factor), (240.0 / factor, 560.0 / factor))
+    pixels = np.full((540 // factor, 800 // factor), 90, np.uint8)
+    drawn = coloured(draw_overlay(femur(ends), pixels)[:540], STYLES["FL"].colour, 60)
+    found = centers(drawn, factor)
+    on_line = found[np.abs(found[:, 0] - ends[0][0]) < 1]
+    assert on_line[:, 1].min() == pytest.approx(ends[0][1], abs=1.5)
+    assert on_line[:, 1].max() == pytest.approx(ends[1][1], abs=1.5)
+    for _, col in ends:
+        tick = found[np.abs(found[:, 1] - col) < 1.5][:, 0]
+        assert factor * np.ptp(tick) == pytest.approx(14, abs=2)
+        assert np.mean(tick) == pytest.approx(ends[0][0], abs=0.5)
+
+
+def test_between_the_dots_on_a_femur_the_bone_is_seen():
+    ends = ((240.0, 200.0), (240.0, 560.0))
+    pixels = np.full((540, 800), 230, np.uint8)
+    picture = draw_overlay(femur(ends), pixels)
+    untouched = np.all(picture[:540] == 230, axis=-1)
+    assert 0.4 < np.mean(untouched[240, 212:549]) < 0.6
+    assert np.all(untouched[[237, 243], 212:549])
+
+
+def test_the_outline_of_a_shaft_is_a_faint_line_where_it_was_seen():
+    ends = ((240.0, 200.0), (240.0, 560.0))
+    picture = draw_overlay(femur(ends), GREY)[:540].astype(int)
+    for row in (232, 248):  # eight pixels above and below the line
+        side = picture[row - 1 : row + 2, 250:300].max(axis=(0, 2))
+        assert np.all((side > 120) & (side < 240))
+    assert np.all(picture[236, 250:300] == 90)
+
+
+def test_the_two_sides_of_an_outline_that_the_edge_cuts_are_not_joined():
+    points = shaft(((240.0, -60.0), (240.0, 300.0)))
+    seen = points[points[:, 1] >= 0]  # the last two of them are 16 px apart, on the edge
+    # across the cut the outline would run down the first columns
+    cut, whole = (
+        draw_overlay(femur(((240.0, left), (240.0, 300.0)), outline_px=outline), GREY)
+        for left, outline in ((30.0, seen), (30.0, np.add(seen, (0, 4))))
+    )
+    assert np.all(cut[235:246, :5] == 90)
+    assert np.all(np.any(whole[235:246, :8] != 90, axis=(1, 2)))
+
+
+def label_of(monkeypatch, finding, pixels):
+    """Where the labels are: what differs in the picture when they are not drawn."""
+    with_labels = draw_overlay(finding, pixels)
+    monkeypatch.setattr(marks, "put_label", lambda *_: None)
+    without = draw_overlay(finding, pixels)
+    monkeypatch.undo()
+    return np.any(with_labels != without, axis=-1)
+
+
+@pytest.mark.parametrize(
+    "ends",
+    [
+        ((240.0, 200.0), (240.0, 560.0)),
+        ((60.0, 400.0), (500.0, 400.0)),
+        ((500.0, 100.0), (120.0, 700.0)),
+        ((20.0, 20.0), (30.0, 300.0)),  # along the top edge
+        ((520.0, 780.0), (200.0, 790.0)),  # in the lower right corner
+        ((270.0, 4.0), (260.0, 796.0)),  # from side to side
+        ((300.0, 400.0), (300.0, 430.0)),  # hardly longer than its name
+    ],
+)
+def test_the_label_of_a_femur_hides_neither_its_ends_nor_its_shaft(monkeypatch, ends):
+    finding = femur(ends)
+    spots = np.argwhere(label_of(monkeypatch, finding, GREY))
+    assert len(spots) > 100
+    first, last = np.array(ends)
+    along = (last - first) / np.linalg.norm(last - first)
+    position = (spots - first) @ along
+    across = np.abs((spots - first) @ (along[::-1] * (1, -1)))
+    beside = (position > -20) & (position < np.linalg.norm(last - first) + 20)
+    assert across[beside].min() > 8 + 4  # half the shaft's thickness, and some room
+    for end in ends:
+        assert np.linalg.norm(spots - np.array(end), axis=1).min() > 12
+    assert np.linalg.norm(spots - spots.mean(axis=0), axis=1).max() < 30  # one label, whole
+
+
+@pytest.mark.parametrize(
+    "ellipse",
+    [
+        Ellipse((270.0, 400.0), (260.0, 255.0), 90.0),
+        Ellipse((270.0, 400.0), (398.0, 268.0), 0.0),  # fills the picture
+        Ellipse((200.0, 300.0), (150.0, 120.0), 40.0),
+        Ellipse((40.0, 60.0), (30.0, 25.0), 20.0),
+    ],
+)
+def test_no_label_of_an_abdomen_hides_an_end_of_a_diameter(monkeypatch, ellipse):
+    finding = abdomen(ellipse)
+    spots = np.argwhere(label_of(monkeypatch, finding, GREY))
+    assert len(spots) > 200
+    for end in finding.points_px.values():
+        assert np.linalg.norm(spots - np.array(end), axis=1).min() > 4
+
+
 @pytest.mark.parametrize("level", [0, 128, 255])
 def test_the_outline_stands_out_on_black_grey_and_white(level):
     picture = draw_overlay(head(), np.full((540, 800), level, np.uint8))
@@ -66,7 +170,10 @@ def test_the_outline_stands_out_on_black_grey_and_white(level):
 
 
 def test_the_lines_can_be_told_apart_without_colour():
-    assert len({style.dash for style in STYLES.values()}) == len(STYLES)
+    for finding in (head(), abdomen(), femur()):
+        styles = [STYLES[m.name] for m in finding.measurements]
+        assert len({style.dash for style in styles}) == len(styles)
+        assert len({style.colour for style in styles}) == len(styles)
     ends = np.array([[0.0, 0.0], [0.0, 300.0]])
     share = {
         name: np.sum(np.linalg.norm(np.diff(dashed(ends, style, 1.0), axis=1), axis=-1)) / 300
@@ -80,6 +187,11 @@ def test_dashes_begin_whole_at_both_ends():
     pieces = dashed(np.array([[0.0, 0.0], [0.0, 100.0]]), Style((0, 0, 0), (9.0, 5.0)), 1.0)
     lengths = {float(piece[0, 1]): abs(float(piece[1, 1] - piece[0, 1])) for piece in pieces}
     assert lengths[0.0] == lengths[100.0] == 9.0
+
+
+def test_a_finding_without_lines_is_shown_without_lines():
+    bare = replace(femur(), points_px={}, outline_px=np.empty((0, 2)), measurements=())
+    assert np.all(draw_overlay(bare, GREY)[:540] == 90)
 
 
 def test_the_strip_is_below_and_the_rest_of_the_picture_is_untouched():
@@ -128,35 +240,30 @@ def test_small_narrow_and_single_pixel_pictures_get_a_readable_strip():
 
 
 def test_flags_are_said_in_words_and_unknown_ones_by_name():
-    assert flag_sentences(head(flags=("cut-by-edge", "new-flag")).measurements) == [
+    assert warning_sentences(head(flags=("cut-by-edge", "new-flag")).measurements) == [
         FLAG_TEXT["cut-by-edge"],
         "new-flag",
     ]
 
 
+def test_what_is_in_pixels_is_said_before_the_flags():
+    unknown = "The spacing is unknown: these are pixels of the image."
+    assert warning_sentences(head(mm=None, flags=("poor-fit",)).measurements) == [
+        unknown, FLAG_TEXT["poor-fit"],
+    ]  # fmt: skip
+    mixed = (*head(mm=None).measurements, *femur().measurements)
+    assert warning_sentences(mixed) == [f"HC, BPD, OFD: {unknown}"]
+
+
 def test_a_flag_of_one_measurement_names_it():
     hc, bpd, ofd = head().measurements
     flagged = (hc, replace(bpd, flags=("poor-fit",)), replace(ofd, flags=("poor-fit",)))
-    assert flag_sentences(flagged) == [f"BPD, OFD: {FLAG_TEXT['poor-fit']}"]
+    assert warning_sentences(flagged) == [f"BPD, OFD: {FLAG_TEXT['poor-fit']}"]
 
 
 def test_every_flag_is_in_the_documentation():
     text = (Path(__file__).resolve().parents[2] / "docs" / "outputs.md").read_text("utf-8")
     assert [flag for flag in FLAG_TEXT if f"| `{flag}` |" not in text] == []
-
-
-@pytest.fixture
-def written(monkeypatch):
-    """The lines of text that are drawn, in order."""
-    lines = []
-    put = Font.put
-
-    def record(font, canvas, text, row, col):
-        lines.append((text, col + font.width(text), canvas.shape[1]))
-        put(font, canvas, text, row, col)
-
-    monkeypatch.setattr(Font, "put", record)
-    return lines
 
 
 def test_the_strip_says_values_conventions_interval_spacing_model_and_notice(written):
@@ -168,6 +275,16 @@ def test_the_strip_says_values_conventions_interval_spacing_model_and_notice(wri
         *("010_HC.png", "frame 1", "plane head 99 %", "0.1 mm/px (csv)", "model head-test"),
     ):
         assert words in said
+    assert "fetus" not in said
+
+
+def test_the_strip_of_a_femur_says_its_length_its_twin_and_what_the_thin_line_is(written):
+    draw_overlay(femur(flags=("bent",), fetus="B"), GREY)
+    said = "\n".join(text for text, _, _ in written)
+    length = femur().measurements[0].value
+    for words in ("FL", f"{length:.1f} mm", "fetus B", "plane femur 97 %", SHAFT_LEGEND):
+        assert words in said
+    assert FLAG_TEXT["bent"] in said
 
 
 def test_the_strip_says_unequal_spacings_and_unknown_ones(written):

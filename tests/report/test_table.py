@@ -1,14 +1,15 @@
 import csv
 import io
 import math
+from dataclasses import replace
 
 import cv2
 import numpy as np
 import pytest
 
 from fetometry.geometry import Ellipse, fit_ellipse
-from fetometry.report.table import hc18_csv, measurements_csv
-from tests.report.examples import exam, full_exam, head
+from fetometry.report.table import hc18_csv, measurements_csv, summary_csv
+from tests.report.examples import abdomen, exam, femur, full_exam, head, selected
 from tests.support import data_dir, needs_data
 
 
@@ -19,7 +20,7 @@ def rows(text):
 def test_measurement_columns_are_those_promised():
     assert measurements_csv(exam()) == (
         "source,frame,plane,plane_probability,name,value_mm,value_px,low_mm,high_mm,"
-        "mm_per_px_row,mm_per_px_col,spacing_source,convention,flags,model\n"
+        "mm_per_px_row,mm_per_px_col,spacing_source,convention,flags,model,quality,fetus,exam\n"
     )
 
 
@@ -29,7 +30,7 @@ def test_a_row_holds_the_worked_numbers_of_a_circle():
     text = measurements_csv(exam(head(circle, flags=("a", "b"), interval=(61.0, 64.125))))
     assert text.splitlines()[1] == (
         "scans/010_HC.png,1,head,0.9877,HC,62.83,628.32,61.00,64.12,0.1,0.1,csv,"
-        "ellipse,a;b,head-test"
+        "ellipse,a;b,head-test,1.0000,,"
     )
     assert [row["name"] for row in rows(text)] == ["HC", "BPD", "OFD"]
     assert [row["value_mm"] for row in rows(text)][1:] == ["20.00", "20.00"]
@@ -41,7 +42,7 @@ def test_without_spacing_every_millimetre_cell_is_empty_and_pixels_stay():
         empty = {key for key, cell in row.items() if cell == ""}
         assert empty == {
             *("value_mm", "low_mm", "high_mm"),
-            *("mm_per_px_row", "mm_per_px_col", "spacing_source", "flags"),
+            *("mm_per_px_row", "mm_per_px_col", "spacing_source", "flags", "fetus", "exam"),
         }
         assert float(row["value_px"]) in (628.32, 200.0)
 
@@ -51,13 +52,56 @@ def test_spacing_has_six_significant_digits_per_axis():
     assert (row["mm_per_px_row"], row["mm_per_px_col"]) == ("0.0691358", "0.123457")
 
 
+def test_the_last_columns_are_quality_fetus_and_the_exam_by_its_name_else_by_its_pseudonym():
+    kept = replace(femur(fetus="B", quality=0.87654321), exam="0f1e")
+    for name, shown in (("", "0f1e"), ("ward 3", "ward 3")):
+        (row,) = rows(measurements_csv(exam(kept, name=name)))
+        assert (row["quality"], row["fetus"], row["exam"]) == ("0.8765", "B", shown)
+
+
+def test_the_rows_of_several_exams_stand_in_one_table():
+    one, two = exam(head(), name="a"), exam(abdomen(), femur(), name="b")
+    found = [(row["exam"], row["name"]) for row in rows(measurements_csv(one, two))]
+    names = ["HC", "BPD", "OFD"], ["AC", "TAD", "APAD", "FL"]
+    assert found == [*(("a", name) for name in names[0]), *(("b", name) for name in names[1])]
+
+
+def test_summary_columns_are_those_promised():
+    assert summary_csv(exam()) == (
+        "exam,fetus,name,value,unit,low,high,how,count,sd,smallest,largest,source,frame,flags\n"
+    )
+
+
+def test_a_summary_row_holds_the_value_that_counts_and_its_repeats():
+    ends = ((100.0, 200.0), (100.0, 500.0))  # 300 px at 0.1 mm
+    kept = femur(ends, fetus="A", flags=("bent", "tilted"))
+    entries = selected(kept, count=4, low=28.5, high=31.625)
+    text = summary_csv(exam(kept, selected=entries, name="ward 3"))
+    assert text.splitlines()[1:] == [
+        "ward 3,A,FL,30.00,mm,28.50,31.62,best,4,1.25,29.40,30.30,femur.png,1,bent;tilted"
+    ]
+
+
+def test_a_summary_cell_is_empty_where_there_is_no_such_number():
+    (row,) = rows(summary_csv(exam(selected=selected(femur(), how="mean"))))
+    empty = {key for key, cell in row.items() if cell == ""}
+    assert empty == {"exam", "fetus", "low", "high", "sd", "source", "frame", "flags"}
+
+
+def test_values_in_pixels_say_so_in_the_summary():
+    found = rows(summary_csv(exam(selected=selected(head(mm=None)))))
+    assert [(row["name"], row["unit"]) for row in found] == [
+        ("HC", "px"), ("BPD", "px"), ("OFD", "px"),
+    ]  # fmt: skip
+
+
 def test_sources_survive_as_given():
     source = '=cmd("x"), köln/中.png'
     assert {row["source"] for row in rows(measurements_csv(exam(head(source=source))))} == {source}
 
 
 def test_hc18_takes_heads_with_a_spacing_only():
-    text = hc18_csv(exam(head(), head(mm=None), head(plane="abdomen")))
+    text = hc18_csv(exam(head(), head(mm=None), abdomen(), femur()))
     header, *lines = text.splitlines()
     assert header == "filename,center_x_mm,center_y_mm,semi_axes_a_mm,semi_axes_b_mm,angle_rad"
     assert len(lines) == 1
@@ -101,6 +145,6 @@ def test_the_ellipse_of_hc18_csv_redraws_the_annotation_and_its_hc():
 
 
 def test_every_line_ends_with_a_bare_newline():
-    for text in (measurements_csv(full_exam()), hc18_csv(full_exam())):
+    for text in (function(full_exam()) for function in (measurements_csv, summary_csv, hc18_csv)):
         assert text.endswith("\n")
         assert "\r" not in text

@@ -9,13 +9,15 @@ from fetometry.report import (
     KINDS,
     atomic,
     checked_kinds,
+    exam_paths,
     overlay_names,
     overlay_path,
     prepare_folder,
+    read_exam,
     write,
 )
-from fetometry.report.names import source_stem
-from tests.report.examples import full_exam
+from fetometry.report.names import file_names, source_stem
+from tests.report.examples import exam, femur, full_exam, head, selected
 
 
 def names_in(folder):
@@ -26,6 +28,7 @@ def test_each_kind_makes_its_own_file_and_only_that(tmp_path):
     for kind, name in (
         ("json", "exam.json"),
         ("csv", "measurements.csv"),
+        ("summary", "summary.csv"),
         ("hc18", "hc18.csv"),
     ):
         folder = tmp_path / kind
@@ -35,12 +38,77 @@ def test_each_kind_makes_its_own_file_and_only_that(tmp_path):
 
 def test_all_kinds_together_leave_no_temporary_file(tmp_path):
     paths = write(full_exam(), tmp_path / "out", KINDS)
-    assert [path.name for path in paths] == ["exam.json", "measurements.csv", "hc18.csv"]
+    assert [path.name for path in paths] == [
+        "exam.json", "measurements.csv", "summary.csv", "hc18.csv",
+    ]  # fmt: skip
     assert names_in(tmp_path / "out") == sorted(path.name for path in paths)
 
 
+def test_one_exam_in_a_list_is_written_as_it_is_alone(tmp_path):
+    alone, listed = tmp_path / "alone", tmp_path / "listed"
+    write(full_exam(), alone, KINDS)
+    write([full_exam()], listed, KINDS)
+    assert names_in(alone) == names_in(listed)
+    for path in alone.iterdir():
+        assert path.read_bytes() == (listed / path.name).read_bytes()
+
+
+def test_several_exams_share_the_tables_and_have_a_document_each(tmp_path):
+    exams = [exam(head(), name="a"), exam(femur(), name="b/2", selected=selected(femur()))]
+    paths = write(exams, tmp_path, KINDS)
+    assert [path.relative_to(tmp_path).as_posix() for path in paths] == [
+        *("exams/a.json", "exams/b_2.json"),
+        *("measurements.csv", "summary.csv", "hc18.csv"),
+    ]
+    assert [read_exam(path).name for path in paths[:2]] == ["a", "b/2"]
+    lines = (tmp_path / "measurements.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.rsplit(",", 1)[-1] for line in lines] == ["exam", "a", "a", "a", "b/2"]
+    assert len((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()) == 2
+    assert len((tmp_path / "hc18.csv").read_text(encoding="utf-8").splitlines()) == 2
+
+
+def test_no_exam_at_all_still_makes_the_tables(tmp_path):
+    assert [path.name for path in write([], tmp_path, ["json", "csv"])] == ["measurements.csv"]
+
+
+def test_every_file_of_an_exam_has_the_same_place():
+    one, two = exam(name="a.b"), exam()
+    assert exam_paths([one], Path("out"), ".png") == [Path("out/exam.png")]
+    assert exam_paths([one, two], Path("out"), ".json") == [
+        Path("out/exams/a.b.json"), Path("out/exams/exam.json"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "plain"),
+    [
+        ("ward 3", "ward 3"),
+        ("köln-中_1.2", "köln-中_1.2"),
+        ('../a\\b:c*?"<>|', "_a_b_c______"),
+        ("line\nbreak\x00", "line_break_"),
+        ("caf\udce9", "caf_"),
+        (".hidden. ", "hidden"),
+        ("", "exam"),
+        ("..", "exam"),
+        ("con", "exam-con"),
+        ("Aux.1", "exam-Aux.1"),
+        ("x" * 300, "x" * 48),
+    ],
+)
+def test_the_name_of_an_exam_becomes_one_that_every_file_system_takes(name, plain):
+    assert file_names([name]) == [plain]
+
+
+def test_names_that_fall_together_are_numbered():
+    # the fifth is an e with its accent as one letter, the last the same as two
+    names = ["a", "A", "a-2", "a/", "\u00e9", "a_", "e\u0301"]
+    assert file_names(names) == ["a", "A-2", "a-2-2", "a_", "\u00e9", "a_-2", "\u00e9-2"]
+
+
 def test_an_unknown_kind_is_refused_with_the_known_ones_before_anything_is_written(tmp_path):
-    with pytest.raises(UsageError, match=r"'xml'; choose from overlay, json, csv, hc18"):
+    with pytest.raises(
+        UsageError, match=r"'xml'; choose from overlay, picture, json, csv, summary"
+    ):
         write(full_exam(), tmp_path, ["json", "xml"])
     assert names_in(tmp_path) == []
 

@@ -4,7 +4,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from fetometry.geometry import Ellipse
+from fetometry.geometry import Ellipse, apply
 from fetometry.predict.canvas import to_canvas
 from fetometry.training import augment
 from fetometry.training.augment import Ellipses
@@ -127,6 +127,117 @@ def test_ellipses_move_as_the_geometry_moves_them():
         expected = head.transformed(matrix)
         assert moved.center[i].numpy() == pytest.approx(np.array(expected.center), abs=1e-3)
         assert moved.shape[i].numpy() == pytest.approx(expected.shape, rel=1e-4, abs=1e-2)
+
+
+#: A bar 60 px long, in neither order of rows or columns, off the pixel grid.
+ENDS = ((80.25, 130.5), (44.25, 178.5))
+
+
+def ends(*pairs):
+    return torch.tensor(pairs)
+
+
+def places(drawn, stride):
+    """Where the pixels of a map stand in the input, and how much each weighs."""
+    at = augment.grid((200, 288), stride, drawn.device).reshape(-1, 2)
+    return at, drawn[0, 0].flatten() / drawn.sum()
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("width", [7.0, 12.3])
+def test_a_bar_has_the_area_of_its_length_and_width(width, stride):
+    bar = augment.draw_bars(ends(ENDS), torch.tensor([width]), (200, 288), stride)
+    assert bar.shape == (1, 1, 200 // stride, 288 // stride)
+    assert float(bar.sum()) * stride**2 == pytest.approx(60 * width, rel=0.015)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_a_bar_stands_between_its_ends_and_lies_along_them(stride):
+    bar = augment.draw_bars(ends(ENDS), torch.tensor([9.0]), (200, 288), stride)
+    at, weight = places(bar, stride)
+    middle = (weight[:, None] * at).sum(0)
+    assert middle.tolist() == pytest.approx([62.25, 154.5], abs=0.04 * stride)
+    off = at - middle
+    along = off @ torch.tensor([-36.0, 48.0]) / 60
+    across = off @ torch.tensor([48.0, 36.0]) / 60
+    # the variance of an even bar is a twelfth of its squared length, or width; so is its edge's
+    edge = stride**2 / 12
+    assert float((weight * along**2).sum()) == pytest.approx(60**2 / 12 + edge, rel=0.02)
+    assert float((weight * across**2).sum()) == pytest.approx(9**2 / 12 + edge, rel=0.02)
+    assert float((weight * along * across).sum()) == pytest.approx(0, abs=1.5)
+
+
+def test_a_bar_is_cut_off_square_at_its_ends():
+    pair = ends(((20.0, 10.0), (20.0, 49.0)))
+    bar = augment.draw_bars(pair, torch.tensor([5.0]), (40, 60), 1)[0, 0]
+    assert bar[20, 9:12].tolist() == pytest.approx([0.0, 0.5, 1.0])
+    assert bar[20, 48:51].tolist() == pytest.approx([1.0, 0.5, 0.0])
+    assert bar[17:24, 30].tolist() == pytest.approx([0.0, 1.0, 1.0, 1.0, 1.0, 1.0, 0.0])
+    assert float(bar.max()) == 1.0
+
+
+@pytest.mark.parametrize("draw", ["bars", "spots"])
+def test_the_order_of_the_ends_does_not_matter(draw):
+    one, other = ends(ENDS), ends(ENDS[::-1])
+    if draw == "bars":
+        drawn = [augment.draw_bars(e, torch.tensor([9.0]), (200, 288), 2) for e in (one, other)]
+    else:
+        drawn = [augment.draw_spots(e, 5.0, (200, 288), 2) for e in (one, other)]
+    torch.testing.assert_close(*drawn, atol=1e-4, rtol=0)
+
+
+def test_every_image_of_a_batch_has_its_own_bar_and_its_own_width():
+    pair = ends(((20.0, 10.0), (20.0, 49.0)), ((10.0, 10.0), (10.0, 29.0)))
+    bars = augment.draw_bars(pair, torch.tensor([5.0, 9.0]), (40, 60), 1)
+    assert bars.sum((1, 2, 3)).tolist() == pytest.approx([39 * 5, 19 * 9], rel=1e-3)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 4])
+@pytest.mark.parametrize("at", [(60.0, 80.0), (60.37, 80.81)])
+def test_a_spot_is_a_gaussian_of_height_1_where_its_point_is(at, stride):
+    spots = augment.draw_spots(ends((at, (150.0, 220.0))), 5.0, (200, 288), stride)
+    assert spots.shape == (1, 1, 200 // stride, 288 // stride)
+    assert float(spots.sum()) * stride**2 == pytest.approx(2 * 2 * np.pi * 25, rel=1e-3)
+    where, _ = places(spots, stride)
+    far = (where - torch.tensor(at)).norm(dim=-1)
+    near = far < 15
+    wanted = torch.exp(-(far[near] ** 2) / 50)
+    torch.testing.assert_close(spots.flatten()[near], wanted, atol=1e-5, rtol=0)
+
+
+def test_two_spots_that_meet_are_no_higher_than_one():
+    spots = augment.draw_spots(ends(((20.0, 30.0), (20.0, 33.0))), 4.0, (40, 60), 1)[0, 0]
+    assert float(spots.max()) == 1.0
+    assert float(spots[20, 31]) == pytest.approx(np.exp(-1 / 32))
+
+
+def test_points_move_as_the_map_says():
+    # rows are doubled and columns moved by 5; then a quarter turn: (row, col) -> (col, -row)
+    maps = torch.tensor([[[2.0, 0.0, 0.0], [0.0, 1.0, 5.0]], [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0]]])
+    points = torch.tensor([[[3.0, 7.0], [1.0, 0.0]]] * 2)
+    moved = augment.mapped(points, maps)
+    assert moved[0].tolist() == [[6.0, 12.0], [2.0, 5.0]]
+    assert moved[1].tolist() == [[7.0, -3.0], [0.0, -1.0]]
+
+
+def test_points_move_as_the_geometry_moves_them():
+    maps = augment.random_maps(4, SIZE, (INPUT, EVERYTHING), rng(3))
+    points = torch.rand(4, 2, 2, generator=rng(4)) * 60
+    moved = augment.mapped(points, maps)
+    for i, matrix in enumerate(maps.double().numpy()):
+        expected = apply(matrix, points[i].double().numpy())
+        assert moved[i].numpy() == pytest.approx(expected, abs=1e-3)
+
+
+def test_a_warped_spot_lies_where_its_point_is_mapped_to():
+    cache, count = (96, 160), 12
+    points = torch.tensor([[[40.3, 60.6], [60.2, 100.9]]]).expand(count, 2, 2)
+    drawn = (augment.draw_spots(points, 4.0, cache, 1)[:, 0] * 255).round().to(torch.uint8)
+    maps = augment.random_maps(count, cache, (INPUT, EVERYTHING), rng(5))
+    seen = augment.warp(drawn, maps, SIZE)[:, 0]
+    for picture, ends_px in zip(seen, augment.mapped(points, maps), strict=True):
+        for row, col in ends_px.round().int().tolist():
+            assert float(picture[row, col]) > 210
 
 
 def make_batch(seed):

@@ -6,30 +6,19 @@ import cv2
 import numpy as np
 import pytest
 
-from fetometry.errors import DataError, MeasurementError, OutputError
 from fetometry.geometry import Ellipse
+from fetometry.predict.predictor import Predictor
 from fetometry.training import evaluate as judging
 from fetometry.training.data import Row
-from fetometry.types import ModelRef, Prediction
+from fetometry.types import PLANE_CLASSES, SizeInterval
+from tests import conftest
 from tests.training import toy
+from tests.training.judged import Fake, sure_of
 
 TRUTH = Ellipse((80.0, 120.0), (60.0, 45.0), 20.0)
+ENDS = ((60.0, 70.0), (90.0, 170.0))
 MM = 0.5
-
-
-class Fake:
-    """A predictor that sees the ellipse it was told to see, or nothing."""
-
-    def __init__(self, seen, *, candidates=1):
-        self.seen, self.candidates = seen, candidates
-
-    def predict(self, image):
-        if self.seen is None:
-            raise MeasurementError("nothing was found")
-        outline = self.seen.points(400)
-        return Prediction(
-            "head", None, outline, self.candidates, 0.0, ModelRef("fake", "0" * 64, "CC0-1.0")
-        )
+LENGTH_MM = MM * float(np.hypot(30, 100))
 
 
 @pytest.fixture
@@ -39,29 +28,57 @@ def row(tmp_path):
     return Row("hc18", path, "007", "head", (MM, MM), TRUTH, 166.0)
 
 
+@pytest.fixture
+def abdomen(row):
+    across = np.array(TRUTH.axis_points[:2])
+    ends = (tuple(across[0].tolist()), tuple(across[1].tolist()))
+    return dataclasses.replace(row, plane="abdomen", reference_mm=None, ends=ends)
+
+
+@pytest.fixture
+def femur(row):
+    return dataclasses.replace(row, plane="femur", ellipse=None, reference_mm=None, ends=ENDS)
+
+
+@pytest.fixture
+def nothing(row):
+    return dataclasses.replace(row, plane="none", ellipse=None, reference_mm=None, spacing_mm=None)
+
+
 def enlarged(factor):
     a, b = TRUTH.semi_axes
-    return Ellipse(TRUTH.center, (a * factor, b * factor), TRUTH.angle_deg)
+    return Ellipse(TRUTH.center, (a * factor, b * factor), TRUTH.angle_deg).points(400)
+
+
+def shaft(ends, width=8.0):
+    ends = np.asarray(ends)
+    along = ends[1] - ends[0]
+    side = np.array([-along[1], along[0]]) / np.linalg.norm(along) * width / 2
+    t = np.linspace(0, 1, 60)[:, None]
+    return np.concatenate([ends[0] + t * along + side, ends[1] - t * along - side])
 
 
 def test_a_perfect_outline_has_no_error(row):
-    case = judging.judge(row, Fake(TRUTH))
-    assert case.truth_mm == pytest.approx(TRUTH.circumference * MM)
-    assert case.reference_mm == 166.0
-    assert (case.image, case.group, case.mm_per_px) == ("007_HC.png", "007", MM)
-    assert case.difference_mm == pytest.approx(0, abs=1e-6)
-    assert case.bpd_difference_mm == pytest.approx(0, abs=1e-6)
-    assert case.ofd_difference_mm == pytest.approx(0, abs=1e-6)
+    case = judging.judge(row, Fake(enlarged(1)))
+    assert case.sizes["HC"].truth_mm == pytest.approx(TRUTH.circumference * MM)
+    assert (case.dataset, case.image, case.group) == ("hc18", "007_HC.png", "007")
+    assert (case.plane, case.found_plane, case.mm_per_px) == ("head", "head", MM)
+    assert (case.bucket, case.split, case.routing) == (row.bucket, row.split, "predicted")
+    assert case.model == "fake abababababab"
+    for name, truth in row.truth_mm.items():
+        assert case.sizes[name].truth_mm == pytest.approx(truth)
+        assert case.sizes[name].difference_mm == pytest.approx(0, abs=1e-6)
     assert case.dice == 1.0
     assert case.hausdorff_mm == pytest.approx(0, abs=1e-4)
-    assert (case.flags, case.failure) == ("", "")
+    assert case.end_error_mm is None
+    assert case.failure == ""
 
 
 def test_an_outline_a_tenth_too_large_has_the_errors_of_a_tenth(row):
     case = judging.judge(row, Fake(enlarged(1.1)))
-    assert case.difference_mm == pytest.approx(0.1 * case.truth_mm)
-    assert case.bpd_difference_mm == pytest.approx(0.1 * 2 * 45 * MM)
-    assert case.ofd_difference_mm == pytest.approx(0.1 * 2 * 60 * MM)
+    assert case.sizes["HC"].difference_percent == pytest.approx(10)
+    assert case.sizes["BPD"].difference_mm == pytest.approx(0.1 * 2 * 45 * MM)
+    assert case.sizes["OFD"].difference_mm == pytest.approx(0.1 * 2 * 60 * MM)
     assert case.hausdorff_mm == pytest.approx(0.1 * 60 * MM, rel=1e-3)
     # 2 A / (A + 1.21 A)
     assert case.dice == pytest.approx(2 / 2.21, abs=2e-3)
@@ -69,193 +86,197 @@ def test_an_outline_a_tenth_too_large_has_the_errors_of_a_tenth(row):
 
 def test_the_error_of_an_outline_too_small_is_negative(row):
     case = judging.judge(row, Fake(enlarged(0.9)))
-    assert case.difference_mm == pytest.approx(-0.1 * case.truth_mm)
+    assert case.sizes["HC"].difference_percent == pytest.approx(-10)
 
 
-def test_flags_are_kept(row):
-    assert judging.judge(row, Fake(TRUTH, candidates=2)).flags == "several-candidates"
+def test_flags_of_the_model_and_of_the_measurement_are_kept_once(row):
+    case = judging.judge(row, Fake(enlarged(1), candidates=2, flags=("trans-cerebellar",)))
+    assert {"trans-cerebellar", "several-candidates"} <= set(case.flags)
+    assert len(set(case.flags)) == len(case.flags)
 
 
-def test_a_failure_counts_with_its_full_error(row):
-    case = judging.judge(row, Fake(None))
+def test_the_interval_of_the_model_is_kept(row):
+    fake = Fake(enlarged(1), intervals={"HC": SizeInterval((), (0.25,))})
+    sizes = judging.judge(row, fake).sizes
+    assert sizes["HC"].low_mm == pytest.approx(TRUTH.circumference * MM / 1.25)
+    assert sizes["HC"].high_mm == pytest.approx(TRUTH.circumference * MM / 0.75)
+    assert sizes["BPD"].low_mm is None
+
+
+def test_an_abdomen_has_both_of_its_diameters(abdomen):
+    case = judging.judge(abdomen, Fake(enlarged(1.1), np.array(abdomen.ends), plane="abdomen"))
+    assert set(case.sizes) == {"AC", "TAD", "APAD"}
+    assert case.sizes["TAD"].truth_mm == pytest.approx(2 * 60 * MM)
+    assert case.sizes["TAD"].difference_mm == pytest.approx(0.1 * 2 * 60 * MM)
+    assert case.sizes["APAD"].difference_mm == pytest.approx(0.1 * 2 * 45 * MM)
+    assert case.dice == pytest.approx(2 / 2.21, abs=2e-3)
+
+
+def test_a_diameter_that_was_not_measured_counts_in_full_beside_one_that_was(abdomen):
+    case = judging.judge(abdomen, Fake(enlarged(1), plane="abdomen"))
+    assert case.sizes["AC"].difference_mm == pytest.approx(0, abs=1e-6)
+    assert case.sizes["TAD"].failed
+    assert case.sizes["TAD"].difference_mm == pytest.approx(-2 * 60 * MM)
+
+
+def test_the_ends_of_a_femur_have_no_order(femur):
+    case = judging.judge(femur, Fake(shaft(ENDS), np.array(ENDS)[::-1], plane="femur"))
+    assert case.sizes["FL"].truth_mm == pytest.approx(LENGTH_MM)
+    assert case.sizes["FL"].difference_mm == pytest.approx(0, abs=1e-9)
+    assert case.end_error_mm == pytest.approx(0, abs=1e-9)
+    assert (case.dice, case.hausdorff_mm) == (None, None)
+
+
+def test_a_femur_moved_sideways_has_the_right_length_at_the_wrong_place(femur):
+    moved = np.array(ENDS) + np.array([6.0, 8.0])
+    case = judging.judge(femur, Fake(shaft(moved), moved, plane="femur"))
+    assert case.sizes["FL"].difference_mm == pytest.approx(0, abs=1e-9)
+    assert case.end_error_mm == pytest.approx(10 * MM)
+
+
+@pytest.mark.parametrize("plane", ["head", "abdomen", "femur"])
+def test_a_failure_counts_with_its_full_error(plane, request, row):
+    shown = row if plane == "head" else request.getfixturevalue(plane)
+    case = judging.judge(shown, Fake(None, plane=plane))
     assert case.failure == "nothing was found"
-    assert case.measured_mm == 0
-    assert case.difference_mm == -case.truth_mm
-    assert case.bpd_difference_mm == pytest.approx(-2 * 45 * MM)
-    assert case.ofd_difference_mm == pytest.approx(-2 * 60 * MM)
-    assert case.dice == 0
-    assert case.hausdorff_mm == pytest.approx(2 * 60 * MM)
+    assert set(case.sizes) == set(shown.truth_mm)
+    for name, truth in shown.truth_mm.items():
+        assert case.sizes[name].failed
+        assert case.sizes[name].difference_mm == pytest.approx(-truth)
+        assert case.sizes[name].difference_percent == pytest.approx(-100)
+    if plane == "femur":
+        assert case.end_error_mm == pytest.approx(LENGTH_MM)
+    else:
+        assert case.dice == 0
+        assert case.hausdorff_mm == pytest.approx(2 * 60 * MM)
 
 
-def test_an_implausible_size_is_a_failure_too(row):
+def test_a_size_that_no_fetus_has_is_a_failure_too(row):
     case = judging.judge(row, Fake(enlarged(0.2)))
     assert case.failure.startswith("HC must be 40 to 420 mm")
-    assert case.difference_mm == -case.truth_mm
+    assert case.sizes["HC"].failed
+
+
+def test_another_plane_is_a_failure_even_where_it_could_be_measured(row):
+    fake = Fake(enlarged(1), planes=sure_of("abdomen"), flags=("low-plane-probability",))
+    case = judging.judge(row, fake)
+    assert (case.found_plane, case.failure) == ("abdomen", "taken for: abdomen")
+    assert case.sizes["HC"].difference_mm == pytest.approx(-TRUTH.circumference * MM)
+    assert case.flags == ("low-plane-probability",)
+
+
+def test_routed_by_the_true_plane_a_wrong_one_is_measured_and_still_told(row):
+    fake = Fake(enlarged(1), planes=sure_of("abdomen"))
+    case = judging.judge(row, fake, judging.TRUE)
+    assert (case.routing, case.found_plane, case.failure) == ("true", "abdomen", "")
+    assert case.sizes["HC"].difference_mm == pytest.approx(0, abs=1e-6)
+
+
+def test_a_plane_that_was_refused_is_a_failure(row):
+    case = judging.judge(row, Fake(enlarged(1), planes=sure_of("none")))
+    assert case.found_plane == "none"
+    assert case.failure == "shows none of the planes that are measured"
+    assert case.sizes["HC"].failed
+
+
+@pytest.mark.parametrize("routing", judging.ROUTINGS)
+def test_an_image_of_no_plane_is_rightly_refused(nothing, routing):
+    case = judging.judge(nothing, Fake(enlarged(1), planes=sure_of("none")), routing)
+    assert (case.plane, case.found_plane, case.failure) == ("none", "none", "")
+    assert (case.sizes, case.dice, case.mm_per_px) == ({}, None, None)
+
+
+def test_an_image_of_no_plane_taken_for_one_is_told(nothing):
+    case = judging.judge(nothing, Fake(enlarged(1), planes=sure_of("head")))
+    assert (case.found_plane, case.failure) == ("head", "taken for: head")
+    assert case.sizes == {}
+
+
+def test_an_image_of_which_only_the_plane_is_known_is_not_measured(row):
+    bare = dataclasses.replace(row, spacing_mm=None, ellipse=None, view="trans-cerebellar")
+    fake = Fake(enlarged(1), planes=sure_of("head"), flags=("trans-cerebellar",))
+    case = judging.judge(bare, fake)
+    assert (case.found_plane, case.view, case.failure) == ("head", "trans-cerebellar", "")
+    assert (case.sizes, case.dice, case.flags) == ({}, None, ("trans-cerebellar",))
+
+
+def test_both_views_of_a_head_are_a_head(row):
+    # 0.3 + 0.25 against 0.4
+    odds = dict(zip(PLANE_CLASSES, (0.3, 0.25, 0.4, 0.03, 0.02), strict=True))
+    case = judging.judge(row, Fake(enlarged(1), planes=odds))
+    assert case.found_plane == "head"
+    assert case.planes == odds
+
+
+@pytest.mark.parametrize("plane", ["head", "abdomen", "femur", "none"])
+def test_the_plane_found_is_the_one_that_the_predictor_measures(plane, tmp_path):
+    predictor = Predictor(conftest.three_planes_info(), conftest.three_planes_engine())
+    path = conftest.save_exam(tmp_path)[plane]
+    ellipse = conftest.HEAD if plane == "head" else None
+    spacing = conftest.SPACING if ellipse else None
+    case = judging.judge(Row("toy", path, "1", plane, spacing, ellipse), predictor)
+    assert case.found_plane == plane
+    assert case.failure == ""
+    assert sum(case.planes.values()) == pytest.approx(1)
+    if ellipse:
+        assert abs(case.sizes["HC"].difference_percent) < 1
+        assert case.sizes["HC"].is_covered
 
 
 def test_every_image_is_judged_in_its_order(row):
     rows = [dataclasses.replace(row, group=name) for name in ("b", "a", "c")]
-    assert [case.group for case in judging.evaluate(rows, Fake(TRUTH))] == ["b", "a", "c"]
+    cases = judging.evaluate(rows, Fake(enlarged(1)))
+    assert [case.group for case in cases] == ["b", "a", "c"]
 
 
-def case(difference, image="1.png", **changes):
-    base = judging.Case(
-        image=image,
-        group=image.partition(".")[0],
-        mm_per_px=0.1,
-        reference_mm=100.0,
-        truth_mm=100.0,
-        measured_mm=100.0 + difference,
-        bpd_difference_mm=difference / 4,
-        ofd_difference_mm=difference / 2,
-        dice=0.98,
-        hausdorff_mm=1.0,
-        flags="",
-        failure="",
-    )
-    return dataclasses.replace(base, **changes)
+def test_a_model_of_one_plane_is_given_no_other(row, femur, nothing):
+    cases = list(judging.evaluate([row, femur, nothing], Fake(enlarged(1))))
+    assert [case.plane for case in cases] == ["head"]
 
 
-FOUR = [
-    case(1.0, "1.png", dice=0.99, hausdorff_mm=0.5),
-    case(-2.0, "2.png", dice=0.97, hausdorff_mm=1.5),
-    case(3.0, "3.png", flags="poor-fit;cut-by-edge", truth_mm=200.0, measured_mm=203.0),
-    case(-4.0, "4.png", failure="nothing was found"),
-]
+def test_a_model_that_tells_planes_apart_is_given_all(row, femur, nothing):
+    fake = Fake(enlarged(1), planes=sure_of("head"))
+    cases = list(judging.evaluate([row, femur, nothing], fake))
+    assert [case.plane for case in cases] == ["head", "femur", "none"]
+    assert [bool(case.failure) for case in cases] == [False, True, True]
 
 
-@pytest.fixture(scope="module")
-def table():
-    return {(line.name, line.unit): line.estimate for line in judging.summary(FOUR)}
+def in_bucket(row, wanted):
+    rows = (dataclasses.replace(row, group=f"{i:03d}") for i in range(1000))
+    return next(r for r in rows if r.bucket == wanted)
 
 
 @pytest.mark.parametrize(
-    ("name", "unit", "expected"),
+    ("data", "expected"),
     [
-        ("HC, mean absolute difference (ADF)", "mm", 2.5),
-        ("HC, mean absolute difference", "%", (1 + 2 + 1.5 + 4) / 4),
-        ("HC, bias (DF)", "mm", -0.5),
-        # deviations 1.5, -1.5, 3.5, -3.5: SD = sqrt(29 / 3)
-        ("HC, lower limit of agreement", "mm", -0.5 - 1.96 * (29 / 3) ** 0.5),
-        ("HC, upper limit of agreement", "mm", -0.5 + 1.96 * (29 / 3) ** 0.5),
-        ("HC, largest absolute difference", "mm", 4.0),
-        ("BPD, mean absolute difference", "mm", 0.625),
-        ("OFD, mean absolute difference", "mm", 1.25),
-        ("Dice (DSC)", "%", 98.0),
-        ("Hausdorff distance (HD)", "mm", 1.0),
-        ("failed", "%", 25.0),
-        ("flagged", "%", 25.0),
+        ({}, {0: "test", 1: "validation", 2: "train", 3: "train"}),
+        ({"fold": -1, "folds": 5}, {0: "test", 1: "validation", 2: "train", 3: "train"}),
+        # bucket 3 is (3 - 1) mod 5 = fold 2
+        ({"fold": 2, "folds": 5}, {0: "test", 1: "train", 2: "train", 3: "validation"}),
     ],
 )
-def test_the_table_has_the_numbers_of_a_hand_calculation(table, name, unit, expected):
-    estimate = table[name, unit]
-    assert estimate.value == pytest.approx(expected)
-    assert estimate.low <= estimate.value <= estimate.high
+def test_an_image_is_on_the_side_that_the_recipe_says(row, data, expected):
+    details = {"recipe": {"data": data}} if data else {}
+    rows = [in_bucket(row, bucket) for bucket in expected]
+    assert [judging.side(r, details) for r in rows] == list(expected.values())
+    wanted = [r for r in rows if expected[r.bucket] == "validation"]
+    assert judging.rows_for(rows, "validation", details) == wanted
 
 
-def test_intervals_are_over_groups_not_over_images():
-    # four images of one exam: whichever exams are drawn, they are the same four images
-    one_exam = [dataclasses.replace(case, group="1") for case in FOUR]
-    bias = judging.summary(one_exam)[2].estimate
-    assert bias.low == bias.value == bias.high == pytest.approx(-0.5)
+def test_the_machine_that_was_left_out_is_a_side_of_its_own(row):
+    details = {"recipe": {"data": {"fold": -1, "folds": 5, "without_machine": "Aloka"}}}
+    rows = [dataclasses.replace(in_bucket(row, b), machine="Aloka") for b in (0, 1, 2)]
+    others = [in_bucket(row, bucket) for bucket in (0, 1)]
+    assert judging.rows_for([*rows, *others], judging.LEFT_OUT, details) == rows
+    assert judging.rows_for([*rows, *others], "test", details) == others[:1]
 
 
-def test_a_single_image_has_a_table_without_a_spread():
-    lines = {line.name: line.estimate.value for line in judging.summary([case(2.0)])}
-    assert lines["HC, bias (DF)"] == pytest.approx(2.0)
-    assert lines["HC, upper limit of agreement"] == pytest.approx(2.0)
-
-
-def test_no_image_is_an_error_and_not_a_table_of_nothing():
-    with pytest.raises(DataError, match="no image was judged"):
-        judging.summary([])
-
-
-def test_the_markdown_names_images_exams_and_intervals():
-    two_of_one = [*FOUR, case(0.5, "5.png", group="4")]
-    text = judging.as_markdown(two_of_one).splitlines()
-    assert text[0] == "| 5 images of 4 exams | value | 95 % interval |"
-    assert text[2].startswith("| HC, mean absolute difference (ADF) | 2.10 mm | ")
-    assert len(text) == 2 + 12
-
-
-def test_cases_come_back_from_csv_as_they_were(tmp_path):
-    path = tmp_path / "results" / "cases.csv"
-    judging.write_cases(FOUR, path)
-    assert judging.read_cases(path) == FOUR
-    assert [p.name for p in path.parent.iterdir()] == ["cases.csv"]
-
-
-def test_the_csv_keeps_a_hundredth_of_a_micrometre_of_any_number(tmp_path):
-    written = [case(1 / 3, mm_per_px=0.123456789, failure='a "quoted", reason')]
-    judging.write_cases(written, tmp_path / "cases.csv")
-    (found,) = judging.read_cases(tmp_path / "cases.csv")
-    assert found.measured_mm == pytest.approx(100 + 1 / 3, abs=5e-6)
-    assert found.mm_per_px == pytest.approx(0.123456789, abs=5e-6)
-    assert found.failure == written[0].failure
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("", "not a per-image result; it needs image, group, mm_per_px"),
-        ("image,group\n1.png,1\n", "not a per-image result; it needs image, group, mm_per_px"),
-        ("{header}\n1.png,1,x,1,1,1,1,1,1,1,,\n", "could not convert string to float: 'x'"),
-        ("{header}\n1.png,1,1\n", "not a per-image result"),
-        ("\xff\x00", "cannot be read"),
-    ],
-)
-def test_a_file_that_is_no_result_is_refused(content, message, tmp_path):
-    path = tmp_path / "cases.csv"
-    header = ",".join(field.name for field in dataclasses.fields(judging.Case))
-    path.write_bytes(content.replace("{header}", header).encode("latin-1"))
-    with pytest.raises(DataError, match=message):
-        judging.read_cases(path)
-
-
-def test_a_missing_result_is_refused(tmp_path):
-    with pytest.raises(DataError, match=r"nowhere\.csv: cannot be read"):
-        judging.read_cases(tmp_path / "nowhere.csv")
-
-
-def test_results_that_cannot_be_written_are_an_output_error(tmp_path):
-    (tmp_path / "file").write_text("", encoding="utf-8")
-    with pytest.raises(OutputError, match="cannot be written"):
-        judging.write_cases(FOUR, tmp_path / "file" / "cases.csv")
-
-
-def test_the_paired_difference_is_the_other_minus_the_one():
-    one = [case(1.0, "1.png"), case(-2.0, "2.png")]
-    other = [case(-1.0, "2.png"), case(3.0, "1.png")]
-    # |3| - |1| = 2 and |-1| - |-2| = -1
-    found = judging.compare(one, other)
-    assert found.value == pytest.approx(0.5)
-    assert (found.low, found.high) == (-1.0, 2.0)
-
-
-def test_a_result_compared_with_itself_differs_by_nothing():
-    found = judging.compare(FOUR, FOUR[::-1])
-    assert (found.low, found.value, found.high) == (0, 0, 0)
-
-
-def test_a_constant_gain_is_certain_where_the_errors_themselves_are_not():
-    rng = np.random.default_rng(0)
-    errors = rng.uniform(1, 9, 30)
-    one = [case(e, f"{i}.png") for i, e in enumerate(errors)]
-    other = [case(e - 0.5, f"{i}.png") for i, e in enumerate(errors)]
-    found = judging.compare(one, other)
-    assert (found.low, found.high) == (pytest.approx(-0.5), pytest.approx(-0.5))
-
-
-def test_results_of_other_images_are_not_compared():
-    with pytest.raises(DataError, match="the two results are not of the same images"):
-        judging.compare([case(1.0, "1.png")], [case(1.0, "2.png")])
-
-
-def test_judging_a_model_needs_no_torch():
+def test_judging_a_model_needs_no_torch_and_no_matplotlib():
     code = (
-        "import sys, fetometry.training.evaluate as e; e.judge; "
-        "sys.exit(str(sorted({'torch', 'lightning', 'onnx', 'timm'} & set(sys.modules))))"
+        "import sys, fetometry.training.evaluate, fetometry.training.results, "
+        "fetometry.training.plots, fetometry.training.gallery, fetometry.training.calibrate; "
+        "heavy = {'torch', 'lightning', 'onnx', 'timm', 'matplotlib'}; "
+        "sys.exit(str(sorted(heavy & set(sys.modules))))"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert ran.stderr.strip() == "[]"

@@ -16,14 +16,15 @@ pytest.importorskip("lightning", reason="needs the train extra")
 from onnx import TensorProto
 
 from fetometry import predict
-from fetometry.errors import ModelError, OutputError, RecipeError
+from fetometry.errors import DataError, ModelError, OutputError, RecipeError
 from fetometry.geometry import Ellipse
 from fetometry.image import read
 from fetometry.measure import measure_head
 from fetometry.predict.catalogue import METADATA_KEY, SCHEMA, locate
 from fetometry.training import export, fit
+from fetometry.training.cases import write_cases
 from fetometry.types import Spacing
-from tests.training import toy
+from tests.training import judged, toy
 
 pytestmark = [
     pytest.mark.train,
@@ -40,9 +41,9 @@ LITE0 = {
 }
 
 
-def make_run(folder, network):
+def make_run(folder, network, **changes):
     """A run's folder as the training leaves it, but with the weights a network is born with."""
-    recipe = toy.recipe(network=network)
+    recipe = toy.recipe(network=network, **changes)
     folder.mkdir()
     system = fit.System(recipe, {})
     with torch.no_grad():
@@ -88,7 +89,7 @@ def inputs(count, seed=1):
 
 @pytest.mark.slow
 def test_a_unet_in_onnx_agrees_with_torch_on_one_image_and_on_three(tmp_path):
-    run = make_run(tmp_path / "run", LITE0)
+    run = make_run(tmp_path / "run", LITE0, heads=toy.EXAM_HEADS)
     difference = export.export(run, tmp_path / "unet.onnx")
     assert difference <= export.TOLERANCE
     _, network = fit.load(run)
@@ -96,10 +97,14 @@ def test_a_unet_in_onnx_agrees_with_torch_on_one_image_and_on_three(tmp_path):
     for count in (1, 3):
         batch = inputs(count)
         with torch.no_grad():
-            expected = network(torch.from_numpy(batch))["outline"].numpy()
-        found = engine.run(batch)["outline"]
-        assert found.shape == (count, 1, 32, 48)
-        assert np.abs(found - expected).max() <= export.TOLERANCE * np.abs(expected).max()
+            expected = network(torch.from_numpy(batch))
+        found = engine.run(batch)
+        assert found.keys() == expected.keys() == toy.EXAM_HEADS.keys()
+        assert found["plane"].shape == (count, 5)
+        assert found["shaft"].shape == (count, 1, 32, 48)
+        for name, output in expected.items():
+            most = export.TOLERANCE * float(output.abs().max())
+            assert np.abs(found[name] - output.numpy()).max() <= most
 
 
 def test_the_file_tells_no_paths_of_the_machine_that_made_it(model):
@@ -131,7 +136,7 @@ def test_the_file_says_all_about_itself(model):
     assert (meta["name"], meta["licence"], meta["description"]) == ("toy-head", "CC0-1.0", "a toy")
     assert meta["input"]["size"] == list(toy.SHAPE)
     assert (meta["input"]["mean"], meta["input"]["std"]) == (127.0, 128.0)
-    assert meta["outputs"] == {"outline": {"kind": "mask", "plane": "head", "values": "logits"}}
+    assert meta["outputs"] == {"outline": {"kind": "mask", "planes": ["head"], "values": "logits"}}
     assert meta["recipe"] == json.loads(toy.recipe(network=RIGHT).as_json())
     assert meta["run"] == {"data": {"dataset": "toy"}}
     assert {"fetometry", "torch", "python"} <= set(meta["software"])
@@ -184,6 +189,50 @@ def test_an_exported_model_measures_a_head_of_known_size(model, device, tmp_path
     assert values["HC"] == pytest.approx(truth.circumference, abs=1.0)
     assert values["BPD"] == pytest.approx(2 * truth.semi_axes[1], abs=0.5)
     assert values["OFD"] == pytest.approx(2 * truth.semi_axes[0], abs=0.5)
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Write per-image results of 40 exams whose HC is 2 % too large, and return the file."""
+
+    def written(**changes):
+        cases = judged.sized("HC", [(100.0 + i, 1.02 * (100.0 + i)) for i in range(40)], **changes)
+        write_cases(cases, tmp_path / "cases.csv")
+        return tmp_path / "cases.csv"
+
+    return written
+
+
+def test_results_of_images_kept_aside_give_the_file_its_intervals(run, results, tmp_path):
+    out = tmp_path / "calibrated.onnx"
+    export.export(run, out, calibrate=[results()])
+    info = predict.load(str(out), device="cpu").info
+    assert set(info.intervals) == {"HC"}
+    widths = info.intervals["HC"].half_widths
+    assert widths == pytest.approx([0.02] * len(widths), abs=1e-4)
+    assert info.details["calibration"]["from"]["HC"]["images"] == 40
+
+
+def test_without_results_the_file_has_no_intervals(model):
+    info = predict.load(str(model[0]), device="cpu").info
+    assert "calibration" not in info.details
+    assert info.intervals == {}
+
+
+@pytest.mark.parametrize("side", ["train", "test"])
+def test_results_of_images_of_another_side_are_refused_and_nothing_is_written(
+    side, run, results, tmp_path
+):
+    out = tmp_path / "models" / "toy.onnx"
+    with pytest.raises(DataError, match="validation images alone"):
+        export.export(run, out, calibrate=[results(split=side)])
+    assert not out.parent.exists()
+
+
+def test_a_file_that_is_no_result_is_refused(run, tmp_path):
+    (tmp_path / "cases.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    with pytest.raises(DataError, match="not a per-image result"):
+        export.export(run, tmp_path / "toy.onnx", calibrate=[tmp_path / "cases.csv"])
 
 
 def damage(planted):

@@ -1,15 +1,31 @@
 # ruff: noqa: E402 -- what needs the train extra is imported once it is known to be there
-import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("lightning", reason="needs the train extra")
 
+from fetometry.errors import DataError, OutputError, RecipeError
 from fetometry.training import fit
 from fetometry.training.data import SPLITS
+from fetometry.training.pictures import Pictures
+from fetometry.training.validate import Seen
 from tests.training import toy
 
-pytestmark = pytest.mark.train
+pytestmark = [
+    pytest.mark.train,
+    # a run's folder holds its recipe and its cache before the first checkpoint is written
+    pytest.mark.filterwarnings("ignore:Checkpoint directory .* exists and is not empty"),
+    # between Lightning and a newer torch
+    pytest.mark.filterwarnings("ignore:.isinstance\\(treespec, LeafSpec\\). is deprecated"),
+]
+
+
+SIGHTED = {"name": "tests.training.toy_nets:sighted"}
+
+
+@pytest.fixture(scope="module")
+def exams(tmp_path_factory):
+    return toy.make_exams(tmp_path_factory.mktemp("exams"), train=6, validation=2)
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +63,18 @@ def test_the_limit_shortens_the_training_side_alone(many):
     assert counts == {"train": 3, "validation": 5}
 
 
+def test_a_machine_that_is_left_out_is_on_no_side_and_moves_no_other_image(exams):
+    recipe = toy.recipe(data={"without_machine": "B"})
+    for side, count in (("train", 18), ("validation", 6)):
+        whole = fit.side_rows(toy.recipe(), exams, side)
+        left = fit.side_rows(recipe, exams, side)
+        assert left == [row for row in whole if row.machine == "A"]
+        assert len(left) == count
+
+
 def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own(many, tmp_path):
     recipe = toy.recipe(fit={"batch_size": 25})
-    pictures = fit.Pictures.load(fit.side_rows(recipe, many, "train"), recipe, tmp_path)
+    pictures = Pictures.load(fit.side_rows(recipe, many, "train"), recipe, tmp_path)
     system = fit.System(recipe, {"train": pictures})
     orders = []
     for epoch in (0, 0, 1, 2):
@@ -61,52 +86,86 @@ def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own(many, 
     assert len({tuple(order) for order in orders}) == 3
 
 
-def test_a_data_set_smaller_than_a_batch_is_one_batch():
-    assert [len(batch) for batch in fit._shuffled(3, 8, 0)] == [3]
+SHARES = {"toy/head": 1.0, "toy/abdomen": 1.0, "toy/femur": 4.0, "toy/none": 0.0}
 
 
-def test_validation_shows_every_picture_once():
-    assert [b.tolist() for b in fit._Batches(torch.arange(5), 2)] == [[0, 1], [2, 3], [4]]
+def test_an_epoch_shows_as_many_of_each_kind_as_its_share_says(exams, tmp_path):
+    recipe = toy.recipe(data={"draws": 36, "shares": SHARES}, fit={"batch_size": 9})
+    pictures = Pictures.load(fit.side_rows(recipe, exams, "train"), recipe, tmp_path)
+    system = fit.System(recipe, {"train": pictures})
+    shown = torch.cat(list(system.train_dataloader())).tolist()
+    kinds = [pictures.rows[position].kind for position in shown]
+    counts = {kind: kinds.count(kind) for kind in SHARES}
+    assert counts == {"toy/head": 6, "toy/abdomen": 6, "toy/femur": 24, "toy/none": 0}
 
 
-def test_validation_measures_in_mm_what_the_network_sees(many, tmp_path):
-    recipe = toy.recipe(network={"name": "tests.training.toy_nets:threshold"})
-    chosen = fit.side_rows(recipe, many, "validation")
-    system = fit.System(recipe, {"validation": fit.Pictures.load(chosen, recipe, tmp_path)}).eval()
+@pytest.fixture
+def exam_system(exams, tmp_path):
+    """A system that is right about the toy exams, and their validation side."""
+    recipe = toy.recipe(network=SIGHTED, heads=toy.EXAM_HEADS)
+    chosen = fit.side_rows(recipe, exams, "validation")
+    return fit.System(recipe, {"validation": Pictures.load(chosen, recipe, tmp_path)}).eval()
+
+
+def test_validation_shows_every_picture_once(exam_system):
+    assert torch.cat(list(exam_system.val_dataloader())).tolist() == list(range(8))
+
+
+def test_validation_measures_every_plane_in_mm(exam_system):
     with torch.no_grad():
-        for step, index in enumerate(system.val_dataloader()):
-            system.validation_step(index, step)
-    assert len(system._errors) == 5
-    assert np.abs(system._errors).max() < 1.5  # of heads of 110 to 150 mm
+        for step, index in enumerate(exam_system.val_dataloader()):
+            exam_system.validation_step(index, step)
+    seen = exam_system._seen
+    assert [case.plane for case in seen] == ["head", "abdomen", "femur", "none"] * 2
+    assert all(case.plane_is_right for case in seen)
+    for case in seen:
+        if case.plane == "none":
+            assert (case.truth_mm, case.found_mm) == (None, None)
+        else:
+            assert case.found_mm == pytest.approx(case.truth_mm, abs=1.0)
 
 
-def test_the_validation_error_is_the_mean_of_the_absolute_differences():
+def test_the_validation_error_is_logged_and_starts_anew():
     system = fit.System(toy.recipe(), {})
     logged = {}
     system.log = lambda name, value, **_: logged.update({name: float(value)})
-    system._errors = [1.0, -2.0, 6.0]
+    system._seen = [Seen("head", 100.0, 101.0, None), Seen("head", 200.0, 194.0, None)]
     system.on_validation_epoch_end()
-    assert logged == {"val_adf_mm": pytest.approx(3.0), "val_bias_mm": pytest.approx(5 / 3)}
-    assert system._errors == []
+    assert logged["val_HC_mm"] == pytest.approx(3.5)
+    assert logged["val_HC_bias_mm"] == pytest.approx(-2.5)
+    assert logged["val_error"] == pytest.approx(2.0)
+    assert system._seen == []
 
 
-def test_a_head_that_is_not_found_counts_with_its_full_size(many, tmp_path):
-    recipe = toy.recipe()
-    side = fit.Pictures.load(many[:1], recipe, tmp_path)
-    nothing = np.full((32, 48), -9.0, np.float32)
-    truth = many[0].ellipse.scaled(*toy.SPACING_MM).circumference
-    assert fit._difference_mm(nothing, side, 0, toy.SHAPE) == pytest.approx(-truth)
+def test_truth_and_picture_of_every_plane_move_together(exams, tmp_path):
+    recipe = toy.recipe(network=SIGHTED, heads=toy.EXAM_HEADS)
+    rows = fit.side_rows(recipe, exams, "train")
+    system = fit.System(recipe, {"train": Pictures.load(rows, recipe, tmp_path)})
+    index = torch.arange(len(rows))
+    image, truth = system.augmented(index, seed=4)
+    grey = image[:, 0] * recipe.input.std + recipe.input.mean
+    assert truth.has_ends.tolist() == [row.plane in ("abdomen", "femur") for row in rows]
+    assert truth.has_ellipse.tolist() == [row.plane in ("head", "abdomen") for row in rows]
+    for i in index[truth.has_ends].tolist():
+        for row, col in truth.ends[i].round().int().tolist():
+            patch = grey[i, row - 1 : row + 2, col - 1 : col + 2]
+            assert float(patch.max()) > 150  # the spot at the end; the rest is 100 at most
+    outlines = truth.ellipses.draw(toy.SHAPE, 1)[:, 0] > 0.5
+    for i in index[truth.has_ellipse].tolist():
+        assert float(grey[i][outlines[i]].mean()) > 90 > 40 > float(grey[i][~outlines[i]].mean())
 
 
 def test_a_training_step_keeps_to_the_device_of_the_network(many, tmp_path):
     # "meta" has no numbers, but like a GPU it refuses to be mixed with a CPU
-    recipe = toy.recipe(augment={"blur_px": 1.0}, heads={"outline": {"name": "mask", "size": 1.0}})
-    pictures = fit.Pictures.load(fit.side_rows(recipe, many, "train"), recipe, tmp_path)
+    heads = {**toy.EXAM_HEADS, "outline": {"name": "mask", "size": 1.0, "empty": 0.1}}
+    recipe = toy.recipe(augment={"blur_px": 1.0}, heads=heads)
+    pictures = Pictures.load(fit.side_rows(recipe, many, "train"), recipe, tmp_path)
     system = fit.System(recipe, {"train": pictures}).to("meta")
     image, truth = system.augmented(torch.tensor([0, 1]), seed=0)
-    loss = system.heads["outline"].loss(system(image)["outline"], truth)
+    outputs = system(image)
+    losses = [head.loss(outputs[name], truth) for name, head in system.heads.items()]
     assert image.shape == (2, 1, *toy.SHAPE)
-    assert loss.device.type == image.device.type == "meta"
+    assert {image.device.type, *(loss.device.type for loss in losses)} == {"meta"}
 
 
 @pytest.mark.parametrize("schedule", ["constant", "cosine", "onecycle"])
@@ -123,3 +182,36 @@ def test_every_optimiser_goes_with_every_schedule(optimiser, schedule):
         rates.append(made["optimizer"].param_groups[0]["lr"])
     assert max(rates) <= 0.02 + 1e-9
     assert (rates[-1] == 0.02) == (schedule == "constant")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"precision": "bf17"}, "precision must be one of 32-true, bf16-mixed, 16-mixed"),
+        ({"optimiser": "lion"}, "optimiser must be one of adamw"),
+        ({"schedule": "steps"}, "schedule must be one of constant"),
+        ({"start_from": "/nowhere.ckpt"}, "/nowhere.ckpt: not a checkpoint of this network"),
+    ],
+)
+def test_a_choice_that_there_is_not_is_refused_with_the_allowed_ones(
+    change, message, many, tmp_path
+):
+    with pytest.raises(RecipeError, match=message):
+        fit.start(toy.recipe(fit=change), many, tmp_path / "run", quiet=True)
+
+
+def test_an_empty_side_is_refused(many, tmp_path):
+    only_training = [row for row in many if row.split == "train"]
+    with pytest.raises(DataError, match="toy: a side of the split is empty"):
+        fit.start(toy.recipe(), only_training, tmp_path / "run", quiet=True)
+
+
+def test_a_folder_without_a_run_is_refused(tmp_path):
+    with pytest.raises(RecipeError, match=r"holds no recipe.json; has the training run\?"):
+        fit.load(tmp_path)
+
+
+def test_a_run_where_there_is_a_file_is_an_output_error(many, tmp_path):
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    with pytest.raises(OutputError, match="cannot be written"):
+        fit.start(toy.recipe(), many, tmp_path / "file" / "run", quiet=True)

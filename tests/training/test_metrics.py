@@ -3,13 +3,17 @@ import pytest
 
 from fetometry.errors import DataError
 from fetometry.geometry import Ellipse
-from fetometry.training.evaluate import Case, summary
 from fetometry.training.metrics import (
+    agreement,
     bootstrap,
     dice,
     ellipse_hausdorff_mm,
     ellipse_overlap,
+    end_error_mm,
     hausdorff,
+    mean,
+    multiplicities,
+    share,
 )
 
 CIRCLE = Ellipse((100.0, 100.0), (50.0, 50.0), 0)
@@ -120,35 +124,57 @@ def test_the_same_seed_gives_the_same_interval():
     assert bootstrap(values, names(30), seed=1) != bootstrap(values, names(30))
 
 
-def case(image, measured_mm, truth_mm=200.0, failure=""):
-    return Case(
-        image=image,
-        group=image,
-        mm_per_px=0.2,
-        reference_mm=truth_mm,
-        truth_mm=truth_mm,
-        measured_mm=measured_mm,
-        bpd_difference_mm=0.0,
-        ofd_difference_mm=0.0,
-        dice=0.0 if failure else 1.0,
-        hausdorff_mm=0.0,
-        flags="",
-        failure=failure,
-    )
+def test_the_ends_of_a_line_are_matched_the_nearer_way():
+    one = np.array([[0.0, 0.0], [0.0, 10.0]])
+    other = np.array([[3.0, 10.0], [4.0, 0.0]])
+    # crossed: 4 rows and 3 rows; rows are half a millimetre
+    assert end_error_mm(one, other, (0.5, 0.1)) == pytest.approx((2 + 1.5) / 2)
+    assert end_error_mm(one[::-1], other, (0.5, 0.1)) == pytest.approx((2 + 1.5) / 2)
+    assert end_error_mm(one, one[::-1], (0.5, 0.1)) == 0
 
 
-def test_the_table_of_a_worked_example_counts_a_failure_in_full():
-    cases = [case("a", 202.0), case("b", 199.0), case("c", 201.0), case("d", 0.0, failure="none")]
-    found = {(line.name, line.unit): line.estimate.value for line in summary(cases)}
-    assert found["HC, mean absolute difference (ADF)", "mm"] == pytest.approx(204 / 4)
-    assert found["HC, mean absolute difference", "%"] == pytest.approx(102 / 4)
-    assert found["HC, bias (DF)", "mm"] == pytest.approx(-198 / 4)
-    assert found["HC, largest absolute difference", "mm"] == 200
-    assert found["Dice (DSC)", "%"] == 75
-    assert found["failed", "%"] == 25
-    spread = 1.96 * np.std([2, -1, 1, -200], ddof=1)
-    assert found["HC, lower limit of agreement", "mm"] == pytest.approx(-49.5 - spread)
-    assert found["HC, upper limit of agreement", "mm"] == pytest.approx(-49.5 + spread)
+def test_agreement_is_that_of_the_bootstrap_statistic_by_statistic():
+    rng = np.random.default_rng(4)
+    values = rng.normal(250, 3, 60)
+    groups = [f"exam {i}" for i in rng.integers(0, 30, 60)]
+    found = agreement(values, groups)
+    for name, statistic in {
+        "mean_absolute": lambda v: float(np.abs(v).mean()),
+        "bias": lambda v: float(v.mean()),
+        "low_limit": lambda v: float(v.mean() - 1.96 * v.std(ddof=1)),
+        "high_limit": lambda v: float(v.mean() + 1.96 * v.std(ddof=1)),
+        "largest": lambda v: float(np.abs(v).max()),
+    }.items():
+        slow, fast = bootstrap(values, groups, statistic), getattr(found, name)
+        assert (fast.value, fast.low, fast.high) == pytest.approx((slow.value, slow.low, slow.high))
+
+
+def test_the_mean_is_that_of_the_bootstrap():
+    values = np.random.default_rng(5).normal(3, 2, 40)
+    slow, fast = bootstrap(values, names(40)), mean(values, names(40))
+    assert (fast.value, fast.low, fast.high) == pytest.approx((slow.value, slow.low, slow.high))
+
+
+def test_a_share_is_in_percent_and_never_below_none():
+    found = share([True, False, False, False], names(4))
+    assert found.value == 25
+    assert found.low == 0
+    assert share([True, True], names(2)).low == 100
+
+
+def test_a_resample_draws_whole_groups():
+    counts = multiplicities(["a", "b", "a", "c"], draws=200)
+    assert counts.shape == (200, 4)
+    assert np.array_equal(counts[:, 0], counts[:, 2])
+    # three groups are drawn each time
+    assert np.all(counts[:, [0, 1, 3]].sum(axis=1) == 3)
+
+
+@pytest.mark.parametrize("statistics", [agreement, mean])
+@pytest.mark.parametrize(("values", "groups"), [([], []), ([1.0, 2.0], ["a"])])
+def test_no_values_or_no_groups_have_no_statistics(statistics, values, groups):
+    with pytest.raises(DataError, match="have no statistics"):
+        statistics(values, groups)
 
 
 def test_values_without_a_group_are_refused():

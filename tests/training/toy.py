@@ -1,4 +1,4 @@
-"""A data set that trains in seconds: bright heads with a brighter skull on dark speckle."""
+"""Data sets that train in seconds: heads on dark speckle, and exams of all three planes."""
 
 import cv2
 import numpy as np
@@ -56,6 +56,93 @@ def make(folder, **counts):
             rows.append(Row(NAME, path, name, "head", SPACING_MM, ellipse, hc))
     write_manifest(rows, folder / MANIFEST)
     return load(NAME, folder)
+
+
+def speckle(seed):
+    return np.random.default_rng(seed).uniform(0, 30, SHAPE)
+
+
+def spots(points, sigma=2.0):
+    """Gaussian spots (H, W) of height 1."""
+    grid = np.stack(np.mgrid[: SHAPE[0], : SHAPE[1]], axis=-1)
+    far = np.linalg.norm(grid[None] - np.array(points)[:, None, None], axis=-1)
+    return np.exp(-0.5 * np.square(far / sigma)).max(axis=0)
+
+
+def filled(outside_px, grey, seed):
+    """A shape of one grey value on speckle, and how much of each pixel is inside (H, W)."""
+    inside = np.clip(0.5 - outside_px, 0, 1)
+    return speckle(seed) * (1 - inside) + grey * inside, inside
+
+
+def head(ellipse, seed):
+    """A head: 100 inside and 200 in its core, so that its edge is that of an abdomen."""
+    soft, _ = filled(away(ellipse, SHAPE), 100, seed)
+    grid = np.stack(np.mgrid[: SHAPE[0], : SHAPE[1]], axis=-1)
+    return np.where(ellipse.level(grid) < 0.8, 200, soft).astype(np.uint8)
+
+
+def abdomen(ellipse, ends, seed):
+    """An abdomen: 100 inside, with half a spot of 250 where its transverse diameter ends."""
+    soft, inside = filled(away(ellipse, SHAPE), 100, seed)
+    return (soft + (250 - soft) * spots(ends) * inside).astype(np.uint8)
+
+
+def femur(ends, seed):
+    """A femur: a bar of 100, 9 px wide, with a spot of 250 at either end."""
+    one, other = np.array(ends)
+    grid = np.stack(np.mgrid[: SHAPE[0], : SHAPE[1]], axis=-1) - (one + other) / 2
+    half = np.linalg.norm(other - one) / 2
+    along = (other - one) / (2 * half)
+    across = np.array([-along[1], along[0]])
+    out = np.maximum(np.abs(grid @ along) - half, np.abs(grid @ across) - 4.5)
+    soft, _ = filled(out, 100, seed)
+    return (soft + (250 - soft) * spots(ends)).astype(np.uint8)
+
+
+def patient(name):
+    """One picture of each plane of a patient, with what is known of it."""
+    rng = np.random.default_rng(int(name))
+    center = np.array(SHAPE) / 2 + rng.uniform(-2, 2, 2)
+    b, angle = rng.uniform(17, 20), rng.uniform(0, 180)
+    ellipse = Ellipse(tuple(center), (b * rng.uniform(1.2, 1.3), b), angle)
+    axis = ellipse.directions[rng.integers(2)]
+    across = tuple(tuple(end) for end in ellipse.chord(axis).tolist())
+    direction = np.array([np.sin(np.radians(angle)), np.cos(np.radians(angle))])
+    half = rng.uniform(18, 22) * direction
+    shaft = tuple(tuple((center + side * half).tolist()) for side in (-1, 1))
+    seed = int(name)
+    known = {"spacing_mm": SPACING_MM, "machine": "A"}
+    return {
+        "head": (head(ellipse, seed), {"ellipse": ellipse, "view": "trans-thalamic", **known}),
+        "abdomen": (abdomen(ellipse, across, seed), {"ellipse": ellipse, "ends": across, **known}),
+        "femur": (femur(shaft, seed), {"ends": shaft, **known}),
+        "none": (speckle(seed).astype(np.uint8), {"spacing_mm": None, "machine": "B"}),
+    }
+
+
+def make_exams(folder, **counts):
+    """Write one picture of each plane of so many patients a side; return the manifest's rows."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = []
+    for side, count in counts.items():
+        for name in groups(side, count):
+            for plane, (pixels, known) in patient(name).items():
+                path = folder / f"{name}_{plane}.png"
+                assert cv2.imwrite(str(path), pixels)
+                rows.append(Row(NAME, path, name, plane, **known))
+    write_manifest(rows, folder / MANIFEST)
+    return load(NAME, folder)
+
+
+#: Heads of a recipe that tells planes apart and measures all three.
+EXAM_HEADS = {
+    "outline": {"name": "mask", "planes": ["head", "abdomen"]},
+    "shaft": {"name": "shaft"},
+    "ends": {"name": "ends", "along": "shaft"},
+    "across": {"name": "ends", "planes": ["abdomen"], "along": "outline", "tells": "direction"},
+    "plane": {"name": "plane"},
+}
 
 
 def recipe(**changes):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import struct
 import textwrap
 import zlib
@@ -44,6 +45,9 @@ SAMPLES = {
     "YBR_ICT": 3,
 }
 
+#: Who the patient is, by the standard, and the length of the pseudonym made of it.
+_PATIENT, _STUDY, _KEY_DIGITS = ("PatientID", "IssuerOfPatientID"), "StudyInstanceUID", 12
+
 _MAGIC_AT, _MAGIC = 128, b"DICM"
 _PIXEL_DATA, _ITEM, _END = 0x7FE00010, 0xFFFEE000, 0xFFFEE0DD
 _UNDEFINED = 0xFFFFFFFF
@@ -75,6 +79,29 @@ def has_magic(path: Path) -> bool:
         return file.read(_MAGIC_AT + len(_MAGIC))[_MAGIC_AT:] == _MAGIC
 
 
+def _exam(dataset: Dataset, path: Path) -> str:
+    """Return a pseudonym of one patient's study, the same for all of its files, or nothing.
+
+    Where the study is not said, the folder stands in for it.
+    """
+    patient = [str(dataset.get(keyword) or "").strip() for keyword in _PATIENT]
+    study = str(dataset.get(_STUDY) or "").strip()
+    if not study and not patient[0]:
+        return ""
+    told = "\0".join((*patient, study or str(path.parent.resolve())))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:_KEY_DIGITS]
+
+
+def exam_key(path: Path) -> str:
+    """Return the `Image.exam` of a file without its pixels; nothing where it cannot be read."""
+    try:
+        with quiet.pydicom:
+            tags = [*_PATIENT, _STUDY]
+            return _exam(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags), path)
+    except (InvalidDicomError, *_PYDICOM_RAISES):
+        return ""  # reading it will say why
+
+
 @contextmanager
 def _refused(source: str, what: str) -> Iterator[None]:
     """Run pydicom without its warnings, and turn what it raises into one line."""
@@ -103,6 +130,7 @@ class _Header:
     palette: bool
     ultrasound: bool
     calibration: Calibration
+    exam: str
 
     @property
     def frame_bytes(self) -> int:
@@ -131,6 +159,7 @@ def _header(dataset: Dataset, source: str) -> _Header:
         palette="RedPaletteColorLookupTableDescriptor" in dataset,
         ultrasound=dataset.get("Modality") == "US",
         calibration=calibrate(dataset, shape),
+        exam=_exam(dataset, Path(source)),
     )
 
 
@@ -355,4 +384,5 @@ def read(path: Path) -> Iterator[Image]:
             spacing_problem=header.calibration.problem,
             # Burned In Annotation is often absent, or NO where a name can be read
             may_show_name=True,
+            exam=header.exam,
         )

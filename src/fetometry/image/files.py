@@ -16,6 +16,9 @@ DICOM_SUFFIX = ".dcm"
 #: What report calls the pictures that it draws.
 _OVERLAY = re.compile(r"_f\d+\.png$")
 
+#: How the document of an exam begins; the picture beside it, of the same name, is ours too.
+_DOCUMENT, _DOCUMENT_START = ".json", b'"fetometry-exam/'
+
 
 def _is_image(path: Path) -> bool:
     # DICOMDIR is the table of contents of a DICOM disk, in the same file format
@@ -24,6 +27,8 @@ def _is_image(path: Path) -> bool:
     if path.parent.name == "overlays" and _OVERLAY.search(path.name):
         return False
     suffix = path.suffix.lower()
+    if suffix == ".png" and _is_document(path.with_suffix(_DOCUMENT)):
+        return False
     if suffix in RASTER_SUFFIXES or suffix == DICOM_SUFFIX:
         return True
     try:
@@ -32,9 +37,21 @@ def _is_image(path: Path) -> bool:
         return False
 
 
+def _is_document(path: Path) -> bool:
+    """Tell whether this is the exam that an earlier run wrote."""
+    try:
+        with path.open("rb") as file:
+            return _DOCUMENT_START in file.read(4 * len(_DOCUMENT_START))
+    except OSError:
+        return False
+
+
 def _is_ours(folder: Path) -> bool:
     """Tell whether this is the folder of pictures that an earlier run wrote."""
-    return folder.name == "overlays" and (folder.parent / "exam.json").is_file()
+    if folder.name != "overlays":
+        return False
+    one, several = folder.parent / "exam.json", folder.parent.glob("exams/*.json")
+    return one.is_file() or any(map(_is_document, several))
 
 
 def _search(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
@@ -75,6 +92,18 @@ def find(path: Path) -> list[Path]:
         known = " ".join(sorted(RASTER_SUFFIXES | {DICOM_SUFFIX}))
         raise ImageError(f"{path}: the folder holds no image ({known}, or DICOM of any name)")
     return found
+
+
+def exam_key(path: Path) -> str:
+    """Return the pseudonym of the patient's study that a DICOM file belongs to, as `Image.exam`.
+
+    It is empty where the file does not say: of other formats, and of a file that is damaged.
+    """
+    try:
+        is_dicom = dicom.has_magic(path)
+    except OSError:
+        return ""
+    return dicom.exam_key(path) if is_dicom else ""
 
 
 def read(path: Path) -> Iterator[Image]:

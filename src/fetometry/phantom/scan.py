@@ -1,134 +1,16 @@
-"""A fetal head of known size, as an ultrasound machine would show it."""
+"""An ultrasound machine: from tissue to the picture on its screen."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from fetometry.errors import UsageError
-from fetometry.geometry import Ellipse, ellipse_circumference
-from fetometry.phantom.anatomy import TISSUE_LOSS, head_medium, maturity
+from fetometry.phantom.anatomy.tissue import TISSUE_LOSS
 from fetometry.phantom.probe import Field, Grid, Probe, Screen
-from fetometry.phantom.speckle import Console, compress, envelope
-from fetometry.types import checked_spacing
-
-HC_RANGE_MM = (40.0, 420.0)
-CEPHALIC_INDEX_RANGE = (0.6, 1.0)
-SIDE_RANGE_PX = (300, 2048)
-
-#: Share of the picture's width and height that a head fills when the pixel size is left open.
-FILLS = (0.62, 0.70)
-
-
-@dataclass(frozen=True)
-class HeadSpec:
-    """What to show: a head of this circumference, in this picture.
-
-    `cephalic_index` is BPD / OFD. `angle_deg` turns the long axis from the column axis towards
-    the row axis, and `offset_mm` (row, col) moves the head from the middle of the picture.
-    Without `mm_per_px` (row, col) the head fills the picture as an operator would zoom it.
-
-    Raises:
-        UsageError: a value is out of range, or most of the head lies outside the picture.
-        SpacingError: the pixel size is not believable.
-    """
-
-    hc_mm: float = 250.0
-    cephalic_index: float = 0.79
-    angle_deg: float = 0.0
-    offset_mm: tuple[float, float] = (0.0, 0.0)
-    mm_per_px: tuple[float, float] | None = None
-    shape: tuple[int, int] = (540, 800)
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        _check("HC", self.hc_mm, HC_RANGE_MM, unit=" mm", ask=". Is it in cm?")
-        _check("cephalic index (BPD / OFD)", self.cephalic_index, CEPHALIC_INDEX_RANGE)
-        for side in self.shape:
-            _check("each side of the picture", side, SIDE_RANGE_PX, unit=" pixels")
-        if not all(map(math.isfinite, (self.angle_deg, *self.offset_mm))):
-            raise UsageError("angle and offset must be finite numbers")
-        if self.seed < 0:
-            raise UsageError(f"the seed must be 0 or more, got {self.seed}")
-        checked_spacing(*self.screen.spacing_mm)
-        outline = self.ellipse_mm.points()
-        inside = (outline >= 0) & (outline <= np.array(self.screen.size_mm))
-        if np.mean(inside.all(axis=1)) < 0.5:
-            raise UsageError(
-                f"less than half of the head lies in the picture of {self.screen.size_mm[0]:.0f} x "
-                f"{self.screen.size_mm[1]:.0f} mm; move it or give larger pixels"
-            )
-
-    @property
-    def semi_axes_mm(self) -> tuple[float, float]:
-        """Half of OFD and of BPD, such that the circumference is the one wished for."""
-        a = self.hc_mm / ellipse_circumference(1.0, self.cephalic_index)
-        return a, a * self.cephalic_index
-
-    @property
-    def screen(self) -> Screen:
-        """The picture, with the pixel size settled."""
-        if self.mm_per_px is not None:
-            return Screen(self.shape, self.mm_per_px)
-        a, b = self.semi_axes_mm
-        turn = math.radians(self.angle_deg)
-        width = 2 * math.hypot(a * math.cos(turn), b * math.sin(turn))
-        height = 2 * math.hypot(a * math.sin(turn), b * math.cos(turn))
-        zoom = 0.7 + 0.3 * maturity(self.hc_mm)
-        pixel_mm = max(width / FILLS[0] / self.shape[1], height / FILLS[1] / self.shape[0]) / zoom
-        return Screen(self.shape, (round(pixel_mm, 4), round(pixel_mm, 4)))
-
-    @property
-    def ellipse_mm(self) -> Ellipse:
-        """Outer edge of the skull, in mm from the centre of the first pixel."""
-        row, col = self.screen.center_mm
-        center = (row + self.offset_mm[0], col + self.offset_mm[1])
-        return Ellipse(center, self.semi_axes_mm, self.angle_deg)
-
-
-def _check(
-    what: str, value: float, allowed: tuple[float, float], *, unit: str = "", ask: str = ""
-) -> None:
-    low, high = allowed
-    if not low <= value <= high:  # also refuses NaN
-        raise UsageError(f"{what} must be {low:g} to {high:g}{unit}, got {value:g}{ask}")
-
-
-@dataclass(frozen=True)
-class HeadPhantom:
-    """A picture (H, W) uint8 of a head, and the truth about it.
-
-    `truth` is the outer edge of the skull in pixels of the picture.
-    """
-
-    pixels: NDArray[np.uint8]
-    truth: Ellipse
-    spacing_mm: tuple[float, float]
-    seed: int
-
-    @property
-    def truth_mm(self) -> Ellipse:
-        """The outer edge of the skull, in mm."""
-        return self.truth.scaled(*self.spacing_mm)
-
-    @property
-    def hc_mm(self) -> float:
-        """Head circumference."""
-        return self.truth_mm.circumference
-
-    @property
-    def bpd_mm(self) -> float:
-        """Biparietal diameter, outer to outer."""
-        return 2 * self.truth_mm.semi_axes[1]
-
-    @property
-    def ofd_mm(self) -> float:
-        """Occipitofrontal diameter, outer to outer."""
-        return 2 * self.truth_mm.semi_axes[0]
+from fetometry.phantom.speckle import Console, Medium, compress, envelope
 
 
 def _probe(screen: Screen, rng: np.random.Generator) -> Probe:
@@ -188,21 +70,19 @@ def _label(pixels: NDArray[np.uint8]) -> None:
     cv2.putText(pixels, "PHANTOM", place, cv2.FONT_HERSHEY_SIMPLEX, size, 140, 1, cv2.LINE_AA)
 
 
-def head(spec: HeadSpec) -> HeadPhantom:
-    """Scan a head: lay the tissue, receive its echoes, draw the picture.
+def scan(
+    screen: Screen, seed: int, medium: Callable[[Grid, np.random.Generator], Medium]
+) -> NDArray[np.uint8]:
+    """Lay the tissue, receive its echoes, draw the picture (H, W) with its ruler and its label.
 
-    The same spec gives the same bytes.
+    `medium` lays the tissue in the sector that is scanned. The same seed gives the same bytes.
     """
-    rng = np.random.default_rng(spec.seed)
-    screen = spec.screen
+    rng = np.random.default_rng(seed)
     grid = _probe(screen, rng).grid()
     console = _console(grid, rng)
-    medium = head_medium(spec.ellipse_mm, grid, rng)
-    grey = compress(envelope(medium, grid, console, rng), console)
+    grey = compress(envelope(medium(grid, rng), grid, console, rng), console)
     picture = grid.scan_convert(grey, screen) * grid.sector(screen)
     _ruler(picture, screen, grid.probe.face_mm[0])
-    pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+    pixels = np.asarray(np.clip(np.rint(picture), 0, 255), dtype=np.uint8)
     _label(pixels)
-    row_mm, col_mm = screen.spacing_mm
-    truth = spec.ellipse_mm.scaled(1 / row_mm, 1 / col_mm)
-    return HeadPhantom(pixels, truth, screen.spacing_mm, spec.seed)
+    return pixels

@@ -17,9 +17,7 @@ from pydicom.sequence import Sequence
 from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage, generate_uid
 
 from fetometry.errors import OutputError
-from fetometry.phantom.scan import HeadPhantom
-
-TRUTH_SCHEMA = "fetometry-phantom/1"
+from fetometry.phantom.truth import Phantom, truth
 
 
 def truth_path(path: Path) -> Path:
@@ -27,24 +25,7 @@ def truth_path(path: Path) -> Path:
     return path.with_name(f"{path.stem}.truth.json")
 
 
-def truth(phantom: HeadPhantom) -> dict[str, object]:
-    """Return what is true of the phantom, ready for JSON; pixels are (row, col)."""
-    return {
-        "schema": TRUTH_SCHEMA,
-        "hc_mm": phantom.hc_mm,
-        "bpd_mm": phantom.bpd_mm,
-        "ofd_mm": phantom.ofd_mm,
-        "ellipse": {
-            "center_px": list(phantom.truth.center),
-            "semi_axes_px": list(phantom.truth.semi_axes),
-            "angle_deg": phantom.truth.angle_deg,
-        },
-        "spacing_mm": list(phantom.spacing_mm),
-        "seed": phantom.seed,
-    }
-
-
-def write_png(phantom: HeadPhantom, path: Path) -> None:
+def write_png(phantom: Phantom, path: Path) -> None:
     """Write the picture as PNG, and NAME.truth.json beside it.
 
     A PNG says nothing about the size of a pixel: it stands in the truth alone.
@@ -58,21 +39,22 @@ def write_png(phantom: HeadPhantom, path: Path) -> None:
     _write(phantom, path, content.tobytes())
 
 
-def write_dicom(phantom: HeadPhantom, path: Path) -> None:
+def write_dicom(phantom: Phantom, path: Path, *, study: str | None = None) -> None:
     """Write the picture as a calibrated DICOM Ultrasound Image, and NAME.truth.json beside it.
 
-    The same phantom gives the same bytes: its UIDs are derived from its pixels and truth.
+    The same phantom gives the same bytes: its UIDs are derived from its pixels and truth. Each
+    is a study of its own, unless a `study` is named: phantoms of one name are one exam.
 
     Raises:
         OutputError: the folder is missing or cannot be written.
     """
     buffer = io.BytesIO()
-    dcmwrite(buffer, dicom(phantom), enforce_file_format=True)
+    dcmwrite(buffer, dicom(phantom, study=study), enforce_file_format=True)
     _write(phantom, path, buffer.getvalue())
 
 
-def dicom(phantom: HeadPhantom) -> Dataset:
-    """Return the phantom as an Ultrasound Image.
+def dicom(phantom: Phantom, *, study: str | None = None) -> Dataset:
+    """Return the phantom as an Ultrasound Image, in the study of that name or in its own.
 
     References:
         DICOM PS3.3 A.6 (US Image IOD), C.8.5.5 (region calibration), C.8.5.6 (image type).
@@ -81,8 +63,10 @@ def dicom(phantom: HeadPhantom) -> Dataset:
     digest = hashlib.sha256(content).hexdigest()
     dataset = Dataset()
     dataset.SOPClassUID = UltrasoundImageStorage
-    for keyword in ("SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"):
+    for keyword in ("SOPInstanceUID", "SeriesInstanceUID"):
         setattr(dataset, keyword, generate_uid(entropy_srcs=[keyword, digest]))
+    shared = digest if study is None else study
+    dataset.StudyInstanceUID = generate_uid(entropy_srcs=["StudyInstanceUID", shared])
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     _add_patient_and_study(dataset)
@@ -93,7 +77,7 @@ def dicom(phantom: HeadPhantom) -> Dataset:
 
 def _add_patient_and_study(dataset: Dataset) -> None:
     """Add what the standard wants of every image; what a phantom has not stays empty."""
-    dataset.PatientName = "Phantom^Head"
+    dataset.PatientName = "Phantom"
     dataset.PatientID = "PHANTOM"
     dataset.PatientBirthDate = ""
     dataset.PatientSex = ""
@@ -109,7 +93,7 @@ def _add_patient_and_study(dataset: Dataset) -> None:
     dataset.ManufacturerModelName = "phantom"
 
 
-def _add_image(dataset: Dataset, phantom: HeadPhantom) -> None:
+def _add_image(dataset: Dataset, phantom: Phantom) -> None:
     """Add the pixels, and what they show."""
     dataset.ImageType = ["ORIGINAL", "PRIMARY", "OBSTETRICAL"]
     dataset.InstanceNumber = 1
@@ -129,7 +113,7 @@ def _add_image(dataset: Dataset, phantom: HeadPhantom) -> None:
     dataset["PixelData"].VR = "OB"
 
 
-def _region(phantom: HeadPhantom) -> Dataset:
+def _region(phantom: Phantom) -> Dataset:
     """Calibrate the whole picture: a 2D tissue region in cm per pixel."""
     rows, cols = phantom.pixels.shape
     row_mm, col_mm = phantom.spacing_mm
@@ -148,7 +132,7 @@ def _region(phantom: HeadPhantom) -> Dataset:
     return region
 
 
-def _write(phantom: HeadPhantom, path: Path, content: bytes) -> None:
+def _write(phantom: Phantom, path: Path, content: bytes) -> None:
     """Write the picture and its truth, both or neither: under new names first, then renamed."""
     text = json.dumps(truth(phantom), indent=2) + "\n"
     mark = f".{secrets.token_hex(4)}.part"

@@ -6,16 +6,19 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from fetometry.errors import ModelError
-from fetometry.types import ModelRef
+from fetometry.errors import MeasurementError, ModelError
+from fetometry.types import NO_PLANE, PLANES, ModelRef, SizeInterval
 
 WEIGHTS = Path(__file__).parent / "weights"
 SCHEMA = "fetometry-model/1"
 METADATA_KEY = "fetometry"
+
+#: The shipped model that measures unless another one is named.
+DEFAULT = "exam"
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,35 @@ class ModelInfo:
     std: float
     outputs: Mapping[str, Mapping[str, Any]]
     details: Mapping[str, Any]
+    intervals: Mapping[str, SizeInterval] = field(default_factory=dict)
+
+    def output_of(self, kind: str, plane: str = "") -> str | None:
+        """Return the name of the output of a kind (for a plane), or None."""
+        for name, meaning in self.outputs.items():
+            if meaning["kind"] == kind and (not plane or plane in planes_of(meaning)):
+                return name
+        return None
+
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """The planes that it measures."""
+        return tuple(plane for plane in PLANES if self.output_of("mask", plane))
+
+
+def planes_of(meaning: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the planes that an output is of; an earlier version named a single one."""
+    return tuple(meaning.get("planes") or [meaning[key] for key in ("plane",) if key in meaning])
+
+
+def _intervals(meta: Mapping[str, Any]) -> dict[str, SizeInterval]:
+    found = meta.get("calibration", {}).get("intervals", {})
+    return {
+        str(name): SizeInterval(
+            tuple(float(edge) for edge in given["edges_mm"]),
+            tuple(float(width) for width in given["half_widths"]),
+        )
+        for name, given in found.items()
+    }
 
 
 def catalogue() -> dict[str, Entry]:
@@ -68,10 +100,10 @@ def default_model(plane: str) -> str:
     Raises:
         ModelError: no shipped model measures it.
     """
-    models = {"auto": "hc18-head", "head": "hc18-head"}
-    if plane not in models:
-        raise ModelError(f"no model for the plane {plane!r}; allowed: {', '.join(models)}")
-    return models[plane]
+    planes = ("auto", *PLANES)
+    if plane not in planes:
+        raise ModelError(f"no model for the plane {plane!r}; allowed: {', '.join(planes)}")
+    return DEFAULT
 
 
 def sha256_of(path: Path) -> str:
@@ -156,9 +188,13 @@ def parse_metadata(text: str | None, path: Path, sha256: str) -> ModelInfo:
             std=float(given["std"]),
             outputs={str(name): dict(meaning) for name, meaning in meta["outputs"].items()},
             details=meta,
+            intervals=_intervals(meta),
         )
         _check(info)
-    except (KeyError, TypeError, IndexError, ValueError, AttributeError) as error:
+    except (
+        *(KeyError, TypeError, IndexError, ValueError, AttributeError),
+        MeasurementError,
+    ) as error:
         raise ModelError(f"{path}: its metadata is damaged ({error!r})") from None
     return info
 
@@ -167,6 +203,16 @@ def _check(info: ModelInfo) -> None:
     """Refuse numbers that no image can be prepared with, and masks of nobody knows what."""
     if min(info.size) < 1 or not math.isfinite(info.mean) or not 0 < info.std < math.inf:
         raise ValueError(f"input of {info.size}, mean {info.mean}, standard deviation {info.std}")
+    calibrated = info.details.get("calibration", {})
+    temperature = float(calibrated.get("temperature", 1.0))
+    threshold = float(calibrated.get("trans_cerebellar_threshold", 0.0))
+    if not 0 < temperature < math.inf or not math.isfinite(threshold):
+        raise ValueError(f"temperature {temperature}, threshold {threshold}")
     for name, meaning in info.outputs.items():
-        if meaning["kind"] == "mask" and not meaning.get("plane"):
+        if meaning["kind"] in ("mask", "ends") and not planes_of(meaning):
             raise ValueError(f"output {name!r} does not say which plane it shows")
+        along = meaning.get("along")
+        if meaning["kind"] == "ends" and info.outputs.get(str(along), {}).get("kind") != "mask":
+            raise ValueError(f"output {name!r} lies along {along!r}, which is no mask")
+        if meaning["kind"] == "planes" and not {*PLANES, NO_PLANE} & set(meaning["classes"]):
+            raise ValueError(f"output {name!r} tells nothing apart that is measured")

@@ -2,20 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fetometry.errors import ModelError
-from fetometry.geometry import letterbox
+from fetometry.errors import MeasurementError, ModelError, PlaneError, UsageError
+from fetometry.geometry import Matrix, Outline, Points, apply, letterbox
 from fetometry.predict.canvas import to_canvas
 from fetometry.predict.catalogue import ModelInfo, locate, parse_metadata
-from fetometry.predict.decode import mask_outline, output_to_source
+from fetometry.predict.decode import (
+    find_ends,
+    mask_outline,
+    output_to_source,
+    plane_probabilities,
+)
 from fetometry.predict.engine import Engine, Maps, open_engine
-from fetometry.types import Image, Prediction
+from fetometry.types import NO_PLANE, PLANES, TRANS_CEREBELLAR, Image, Prediction
+
+#: Below this probability of the plane it is flagged; measured, not published: see the card.
+SURE_OF_PLANE = 0.9
+
+#: From this share of the head's probability on, a head is flagged as seen through the
+#: cerebellum; a model that was calibrated brings its own.
+TRANS_CEREBELLAR_SHARE = 0.5
+
+Level = NDArray[np.float32]
 
 
 def softness(logits: NDArray[np.floating[Any]]) -> float:
@@ -36,8 +50,13 @@ class Predictor:
     engine: Engine
     flip_average: bool = False
 
+    @property
+    def planes(self) -> tuple[str, ...]:
+        """The planes that it measures."""
+        return self.info.planes
+
     def maps(self, images: Sequence[Image]) -> list[Maps]:
-        """Run a batch and return, for each image, its outputs {name: (channels, h, w)}."""
+        """Run a batch and return, for each image, its outputs {name: (channels, h, w) or (C,)}."""
         canvas = np.stack([to_canvas(image.pixels, self.info.size) for image in images])
         grey = canvas[:, None].astype(np.float32)  # (B, 1, H, W)
         batch = (grey - np.float32(self.info.mean)) / np.float32(self.info.std)
@@ -45,47 +64,157 @@ class Predictor:
         if self.flip_average:
             mirrored = self.engine.run(np.ascontiguousarray(batch[..., ::-1]))
             half = np.float32(0.5)
-            outputs = {name: half * (m + mirrored[name][..., ::-1]) for name, m in outputs.items()}
+            outputs = {name: half * (m + _back(mirrored[name])) for name, m in outputs.items()}
         return [{name: m[i] for name, m in outputs.items()} for i in range(len(images))]
 
-    def predict(self, image: Image) -> Prediction:
+    def predict(self, image: Image, plane: str = "auto") -> Prediction:
         """Run one image and read its outputs.
 
         Raises:
+            PlaneError: it shows no plane that is measured.
             MeasurementError: nothing is there to be measured.
             ModelError: the model has no output that this version can read.
+            UsageError: the model does not measure that plane.
         """
-        return self.decode(image, self.maps([image])[0])
+        return self.decode(image, self.maps([image])[0], plane)
 
-    def decode(self, image: Image, maps: Maps) -> Prediction:
+    def decode(self, image: Image, maps: Maps, plane: str = "auto") -> Prediction:
         """Read the outputs of one image by what the model says they mean.
 
+        A `plane` other than "auto" is insisted on: it is measured whatever the model thinks.
+
         Raises:
+            PlaneError: it shows no plane that is measured.
             MeasurementError: nothing is there to be measured.
             ModelError: the model has no output that this version can read.
+            UsageError: the model does not measure that plane.
         """
-        for name, meaning in self.info.outputs.items():
-            if meaning.get("kind") == "mask":
-                if name not in maps:
-                    raise ModelError(
-                        f"{self.info.ref.name}: its metadata promise an output {name!r}, which "
-                        "the network does not have; export the model again"
-                    )
-                return self._mask(image, maps[name][0], str(meaning["plane"]))
-        raise ModelError(f"{self.info.ref.name}: no output that this version can read")
-
-    def _mask(self, image: Image, logits: NDArray[np.float32], plane: str) -> Prediction:
-        stride = self.info.size[0] / logits.shape[0]
-        to_source = output_to_source(letterbox(image.shape, self.info.size), stride)
-        outline = mask_outline(logits, to_source, image.shape)
+        self._check(maps)
+        planes = self._planes(maps)
+        chosen = self._chosen(plane, planes)
+        name = self.info.output_of("mask", chosen)
+        logits = maps[name or ""][0]
+        to_source = self._to_source(image, logits)
+        outline, ends = self._seen(chosen, maps, logits, (to_source, image.shape))
+        sure = _plane_probability(planes, chosen)
         return Prediction(
-            plane=plane,
-            plane_probability=None,
+            plane=chosen,
+            plane_probability=sure,
             outline_px=outline.points,
             candidates=outline.candidates,
             softness=softness(logits),
             model=self.info.ref,
+            ends_px=ends,
+            planes=planes,
+            intervals=self.info.intervals,
+            flags=self._flags(chosen, planes, sure),
         )
+
+    def plane_probabilities(self, maps: Maps) -> dict[str, float]:
+        """Return the calibrated probability of every plane; empty where it tells none apart."""
+        self._check(maps)
+        return self._planes(maps)
+
+    def _check(self, maps: Maps) -> None:
+        if not self.planes:
+            raise ModelError(f"{self.info.ref.name}: no output that this version can read")
+        for name, meaning in self.info.outputs.items():
+            if name not in maps:
+                raise ModelError(
+                    f"{self.info.ref.name}: its metadata promise an output {name!r}, which "
+                    "the network does not have; export the model again"
+                )
+            if meaning["kind"] == "planes" and maps[name].shape != (len(meaning["classes"]),):
+                raise ModelError(
+                    f"{self.info.ref.name}: its metadata name {len(meaning['classes'])} planes, "
+                    f"the network's {name!r} has {maps[name].shape}; export the model again"
+                )
+
+    def _calibrated(self, key: str, default: float) -> float:
+        return float(self.info.details.get("calibration", {}).get(key, default))
+
+    def _planes(self, maps: Maps) -> dict[str, float]:
+        name = self.info.output_of("planes")
+        if name is None:
+            return {}
+        classes = self.info.outputs[name]["classes"]
+        temperature = self._calibrated("temperature", 1.0)
+        return plane_probabilities(maps[name], classes, temperature)
+
+    def _chosen(self, plane: str, planes: Mapping[str, float]) -> str:
+        """Return the plane to be measured."""
+        if plane != "auto":
+            if plane not in self.planes:
+                raise UsageError(
+                    f"the model {self.info.ref.name} measures {', '.join(self.planes)}, "
+                    f"not {plane}; leave out --model, or name another one"
+                )
+            return plane
+        if not planes:
+            return self.planes[0]
+        totals = {name: _plane_probability(planes, name) or 0.0 for name in (*PLANES, NO_PLANE)}
+        found = max(totals, key=lambda name: totals[name])
+        if found not in self.planes:
+            raise PlaneError(
+                f"shows none of the planes that are measured ({totals[found]:.0%} sure); "
+                f"--plane {'|'.join(self.planes)} measures it all the same"
+            )
+        return found
+
+    def _flags(
+        self, plane: str, planes: Mapping[str, float], sure: float | None
+    ) -> tuple[str, ...]:
+        flags = []
+        if sure is not None and sure < SURE_OF_PLANE:
+            flags.append("low-plane-probability")
+        if plane == "head" and sure:
+            limit = self._calibrated("trans_cerebellar_threshold", TRANS_CEREBELLAR_SHARE)
+            if planes.get(TRANS_CEREBELLAR, 0.0) / sure >= limit:
+                flags.append("trans-cerebellar")
+        return tuple(flags)
+
+    def _to_source(self, image: Image, logits: Level) -> Matrix:
+        stride = self.info.size[0] / logits.shape[0]
+        return output_to_source(letterbox(image.shape, self.info.size), stride)
+
+    def _seen(
+        self, plane: str, maps: Maps, logits: Level, place: tuple[Matrix, tuple[int, int]]
+    ) -> tuple[Outline, Points | None]:
+        """Return the outline and, of planes that have them, the two ends."""
+        to_source, shape = place
+        name = self.info.output_of("ends", plane)
+        if name is None:
+            return mask_outline(logits, to_source, shape), None
+        meaning = self.info.outputs[name]
+        along = maps[str(meaning["along"])][0]
+        if meaning.get("tells") == "length":
+            ends = apply(to_source, find_ends(maps[name][0], along))
+            return _shaft(logits, to_source, shape), ends
+        outline = mask_outline(logits, to_source, shape)
+        try:
+            return outline, apply(to_source, find_ends(maps[name][0], along))
+        except MeasurementError:  # the circumference stands without knowing which way is across
+            return outline, None
+
+
+def _shaft(logits: Level, to_source: Matrix, shape: tuple[int, int]) -> Outline:
+    """Return the outline of a shaft; none where the ends alone were seen."""
+    try:
+        return mask_outline(logits, to_source, shape)
+    except MeasurementError:
+        return Outline(np.zeros((0, 2)), 0)
+
+
+def _plane_probability(planes: Mapping[str, float], plane: str) -> float | None:
+    """Return the probability of a plane, all its views together; None where none is known."""
+    if not planes:
+        return None
+    return sum(p for name, p in planes.items() if name.partition(":")[0] == plane)
+
+
+def _back(mirrored: Level) -> Level:
+    """Return the maps of a mirrored image the right way round; a vector has no left and right."""
+    return mirrored[..., ::-1] if mirrored.ndim == 4 else mirrored
 
 
 def load(model: str, *, device: str = "auto", flip_average: bool = False) -> Predictor:

@@ -1,53 +1,64 @@
 """Stage 5, Exam → files: tables, JSON, and the pictures that show where numbers came from.
 
 `write` makes the files that need the whole exam. Pictures need the pixels, and a folder of a
-thousand images is not held in memory: `write_overlay` saves one at a time, as it is measured.
+thousand images is not held in memory: `write_overlay` saves one at a time, as it is measured, and
+`write_exam_picture` needs only those of the few findings that `exam_findings` names.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from fetometry.errors import UsageError
 from fetometry.report.exam_json import exam_json, read_exam
+from fetometry.report.exam_picture import draw_exam, exam_findings, write_exam_picture
 from fetometry.report.flags import FLAG_TEXT
-from fetometry.report.names import overlay_names, overlay_path
+from fetometry.report.names import exam_paths, overlay_names, overlay_path
 from fetometry.report.overlay import draw_overlay, write_overlay
-from fetometry.report.table import hc18_csv, measurements_csv
+from fetometry.report.table import hc18_csv, measurements_csv, summary_csv
 from fetometry.report.write import atomic, prepare_folder
 from fetometry.types import Exam
 
 __all__ = [
-    "FILES",
     "FLAG_TEXT",
     "KINDS",
     "OVERLAY",
+    "PICTURE",
+    "TABLES",
     "atomic",
     "checked_kinds",
+    "draw_exam",
     "draw_overlay",
+    "exam_findings",
+    "exam_paths",
     "overlay_names",
     "overlay_path",
     "prepare_folder",
     "read_exam",
     "write",
+    "write_exam_picture",
     "write_overlay",
 ]
 
-OVERLAY = "overlay"
+#: Kinds that need the pixels: one picture for each image measured, one for each exam.
+OVERLAY, PICTURE = "overlay", "picture"
 
-#: Kind → file name, and the text that it holds.
-FILES: Mapping[str, tuple[str, Callable[[Exam], str]]] = MappingProxyType(
+#: The kind that has a file for each exam.
+JSON = "json"
+
+#: Kind → the name of the file that holds all exams, and what writes its text.
+TABLES: Mapping[str, tuple[str, Callable[..., str]]] = MappingProxyType(
     {
-        "json": ("exam.json", exam_json),
         "csv": ("measurements.csv", measurements_csv),
+        "summary": ("summary.csv", summary_csv),
         "hc18": ("hc18.csv", hc18_csv),
     }
 )
 
 #: Everything that can be asked for.
-KINDS = (OVERLAY, *FILES)
+KINDS = (OVERLAY, PICTURE, JSON, *TABLES)
 
 
 def checked_kinds(names: Iterable[str]) -> frozenset[str]:
@@ -65,22 +76,32 @@ def checked_kinds(names: Iterable[str]) -> frozenset[str]:
     return kinds
 
 
-def write(exam: Exam, folder: Path, kinds: Collection[str]) -> list[Path]:
-    """Write the files that hold the whole exam, and return them in the order of `KINDS`.
+def write(exams: Exam | Sequence[Exam], folder: Path, kinds: Collection[str]) -> list[Path]:
+    """Write the files that hold whole exams, and return them in the order of `KINDS`.
 
-    `kinds` may hold "overlay"; those pictures are the business of `write_overlay`.
+    Tables hold all exams; each exam's JSON document is where `exam_paths` says. `kinds` may hold
+    "overlay" and "picture"; those are the business of `write_overlay` and `write_exam_picture`.
 
     Raises:
         UsageError: there is no such kind.
         OutputError: a file cannot be written; the ones before it are whole.
     """
     wanted = checked_kinds(kinds)
+    several = (exams,) if isinstance(exams, Exam) else tuple(exams)
     paths = []
-    for kind, (name, text) in FILES.items():
+    if JSON in wanted:
+        paths = exam_paths(several, folder, ".json")
+        for exam, path in zip(several, paths, strict=True):
+            _write_text(path, exam_json(exam))
+    for kind, (name, text) in TABLES.items():
         if kind in wanted:
-            # names that are not UTF-8 on disk come as lone surrogates; \udc80 is their JSON escape
-            data = text(exam).encode("utf-8", "backslashreplace")
-            with atomic(folder / name) as file:
-                file.write(data)
+            _write_text(folder / name, text(*several))
             paths.append(folder / name)
     return paths
+
+
+def _write_text(path: Path, text: str) -> None:
+    # names that are not UTF-8 on disk come as lone surrogates; \udc80 is their JSON escape
+    data = text.encode("utf-8", "backslashreplace")
+    with atomic(path) as file:
+        file.write(data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,12 +12,15 @@ import numpy as np
 
 from fetometry.errors import DataError, FetometryError, OutputError
 from fetometry.geometry import Ellipse
-from fetometry.types import Exam, Finding, Measurement, ModelRef, Problem, Spacing
+from fetometry.types import Exam, Finding, Measurement, ModelRef, Problem, Selected, Spacing
 
 SCHEMA = "fetometry-exam/1"
 
 #: Decimals written: 0.01 px on an outline is a tenth of what can be seen.
 OUTLINE_DECIMALS, POINT_DECIMALS, ELLIPSE_DECIMALS, VALUE_DECIMALS = 2, 3, 4, 4
+
+#: The numbers of a selected value that are rounded.
+SELECTED_NUMBERS = ("value", "low", "high", "sd", "smallest", "largest")
 
 #: Lists and objects up to this length stand on one line.
 LINE_LENGTH = 200
@@ -39,7 +42,9 @@ def exam_json(exam: Exam) -> str:
 
 
 def read_exam(path: Path) -> Exam:
-    """Read an exam that `exam_json` wrote. Keys that are not known are passed over.
+    """Read an exam that `exam_json` wrote, now or before a key was added to the format.
+
+    Keys that are not known are passed over.
 
     Raises:
         DataError: the file cannot be read, is not such a document, or is of another version.
@@ -60,6 +65,8 @@ def read_exam(path: Path) -> Exam:
         findings=_read_each(path, document, "findings", _read_finding),
         problems=_read_each(path, document, "problems", _read_problem),
         software=str(document.get("software", "")),
+        selected=_read_each(path, {"selected": [], **document}, "selected", _read_selected),
+        **_added(document, {"name": str}),
     )
 
 
@@ -67,11 +74,10 @@ def _exam(exam: Exam) -> Json:
     return {
         "schema": SCHEMA,
         "software": exam.software,
+        "name": exam.name,
+        "selected": [_selected(selected) for selected in exam.selected],
         "findings": [_finding(finding) for finding in exam.findings],
-        "problems": [
-            {"source": problem.source, "frame": problem.frame, "reason": problem.reason}
-            for problem in exam.problems
-        ],
+        "problems": [_problem(problem) for problem in exam.problems],
     }
 
 
@@ -86,12 +92,15 @@ def _finding(finding: Finding) -> Json:
         "spacing_mm": list(spacing.mm) if spacing else None,
         "spacing_source": spacing.source if spacing else None,
         "outline_px": np.round(finding.outline_px, OUTLINE_DECIMALS).tolist(),
-        "ellipse": _ellipse(finding.ellipse),
+        "ellipse": _ellipse(finding.ellipse) if finding.ellipse else None,
         "points_px": {
             name: [round(float(number), POINT_DECIMALS) for number in point]
             for name, point in finding.points_px.items()
         },
         "measurements": [_measurement(measurement) for measurement in finding.measurements],
+        "quality": _rounded(finding.quality, VALUE_DECIMALS),
+        "fetus": finding.fetus,
+        "exam": finding.exam,
     }
 
 
@@ -114,6 +123,30 @@ def _measurement(measurement: Measurement) -> Json:
         "high": _rounded(measurement.high, VALUE_DECIMALS),
         "convention": measurement.convention,
         "flags": list(measurement.flags),
+    }
+
+
+def _problem(problem: Problem) -> Json:
+    return {
+        "source": problem.source,
+        "frame": problem.frame,
+        "reason": problem.reason,
+        "kind": problem.kind,
+        "exam": problem.exam,
+    }
+
+
+def _selected(selected: Selected) -> Json:
+    return {
+        "name": selected.name,
+        "fetus": selected.fetus,
+        **{key: _rounded(getattr(selected, key), VALUE_DECIMALS) for key in SELECTED_NUMBERS},
+        "unit": selected.unit,
+        "how": selected.how,
+        "count": selected.count,
+        "source": selected.source,
+        "frame": selected.frame,
+        "flags": list(selected.flags),
     }
 
 
@@ -168,9 +201,10 @@ def _read_finding(item: Json) -> Finding:
         model=ModelRef(str(model["name"]), str(model["sha256"]), str(model["licence"])),
         spacing=None if spacing is None else Spacing(_pair(spacing), str(item["spacing_source"])),
         outline_px=np.array([_pair(point) for point in item["outline_px"]]).reshape(-1, 2),
-        ellipse=_read_ellipse(item["ellipse"]),
+        ellipse=None if item["ellipse"] is None else _read_ellipse(item["ellipse"]),
         points_px={str(name): _pair(point) for name, point in item["points_px"].items()},
         measurements=tuple(_read_measurement(measured) for measured in item["measurements"]),
+        **_added(item, {"quality": _number, "fetus": str, "exam": str}),
     )
 
 
@@ -194,8 +228,40 @@ def _read_measurement(item: Json) -> Measurement:
 
 
 def _read_problem(item: Json) -> Problem:
-    frame = item["frame"]
-    return Problem(str(item["source"]), None if frame is None else int(frame), str(item["reason"]))
+    return Problem(
+        source=str(item["source"]),
+        frame=_maybe_frame(item["frame"]),
+        reason=str(item["reason"]),
+        **_added(item, {"kind": str, "exam": str}),
+    )
+
+
+def _read_selected(item: Json) -> Selected:
+    return Selected(
+        name=str(item["name"]),
+        fetus=str(item["fetus"]),
+        value=_number(item["value"]),
+        unit=str(item["unit"]),
+        low=_maybe(item["low"]),
+        high=_maybe(item["high"]),
+        how=str(item["how"]),
+        count=int(item["count"]),
+        sd=_maybe(item["sd"]),
+        smallest=_number(item["smallest"]),
+        largest=_number(item["largest"]),
+        source=str(item["source"]),
+        frame=_maybe_frame(item["frame"]),
+        flags=tuple(str(flag) for flag in item["flags"]),
+    )
+
+
+def _added(item: Json, readers: Mapping[str, Callable[[Any], Any]]) -> Json:
+    """Return what older documents lack, where it is there; the nouns have the defaults."""
+    return {key: read(item[key]) for key, read in readers.items() if key in item}
+
+
+def _maybe_frame(value: Any) -> int | None:
+    return None if value is None else int(value)
 
 
 def _number(value: Any) -> float:

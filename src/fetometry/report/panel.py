@@ -6,48 +6,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-import cv2
 import numpy as np
 
-from fetometry.report.draw import Colour, Font, Picture, Style, dashed, fill, stroke
-from fetometry.report.flags import flag_sentences
+from fetometry.report import strip
+from fetometry.report.draw import Picture
+from fetometry.report.flags import warning_sentences
+from fetometry.report.styles import DETAIL, LINE, PAD, VALUE
 from fetometry.types import Finding, Measurement, Spacing
 
-NOTICE = "RESEARCH USE ONLY"
-
-#: Sky blue, pink and lime stay apart for colour-blind eyes; the dashes do so without colour.
-STYLES = {
-    "HC": Style((255, 214, 92)),
-    "BPD": Style((203, 143, 255), (9.0, 5.0)),
-    "OFD": Style((120, 236, 158), (2.5, 4.5)),
-}
-PLAIN = Style((235, 235, 235))
-
-BACKGROUND: Colour = (32, 26, 22)
-RULE: Colour = (74, 64, 56)
-WHITE: Colour = (250, 248, 246)
-GREY: Colour = (188, 178, 168)
-AMBER: Colour = (40, 184, 255)
-
-VALUE = Font(0.8, WHITE, bold=True)
-NAME = Font(0.5, WHITE, bold=True)
-DETAIL = Font(0.42, GREY)
-FLAG = Font(0.45, AMBER)
-SIGN = Font(0.44, BACKGROUND, bold=True)
-SMALL_BOLD = Font(0.42, WHITE, bold=True)
-
-#: Sizes in pixels at `unit` 1.
-PAD, LINE, SWATCH, CARD = 14, 20, 37, 150
+#: The least width of a card in pixels at `unit` 1.
+CARD = 150
 
 
 @dataclass(frozen=True)
 class _Text:
     """What the strip says, already broken into lines that fit."""
 
-    cards: tuple[tuple[Measurement, tuple[str, ...]], ...]
+    cards: tuple[tuple[Measurement, strip.Lines], ...]
     columns: int
-    flags: tuple[tuple[str, ...], ...]
-    footer: tuple[str, ...]
+    flags: tuple[strip.Lines, ...]
+    footer: strip.Lines
 
     @property
     def card_lines(self) -> int:
@@ -66,21 +44,15 @@ def draw_panel(finding: Finding, width: int, unit: float, remarks: Sequence[str]
     flag_lines = sum(len(flag) for flag in text.flags)
     body = rows * card_height + flag_lines * line + len(text.footer) * line
     height = round(body + 2 * pad + (0.5 * line if text.flags else 0) + 0.9 * line)
-    sheet = np.empty((height, width, 3), np.uint8)
-    cv2.rectangle(sheet, (0, 0), (width, height), BACKGROUND, cv2.FILLED)
-    cv2.line(sheet, (0, 0), (width, 0), RULE, max(1, round(unit)))
+    sheet = strip.blank(height, width)
+    strip.rule(sheet, 0, 0, unit)
     for k, (measurement, details) in enumerate(text.cards):
         row = pad + (k // text.columns) * card_height
         col = pad + (k % text.columns) * (width - 2 * pad) / text.columns
         _card(sheet, (row, col), measurement, details, unit)
-    row = pad + rows * card_height
-    for flag in text.flags:
-        _warning_sign(sheet, (row + 0.45 * line, pad + 0.4 * line), unit)
-        for sentence in flag:
-            FLAG.scaled(unit).put(sheet, sentence, row + 0.7 * line, pad + 1.2 * line)
-            row += line
+    row = strip.warnings(sheet, pad + rows * card_height, text.flags, unit)
     row += 0.5 * line if text.flags else 0
-    _footer(sheet, row, text.footer, unit)
+    strip.footer(sheet, row, text.footer, unit)
     return sheet
 
 
@@ -88,20 +60,16 @@ def _compose(finding: Finding, width: int, unit: float, remarks: Sequence[str]) 
     inside = width - 2 * PAD * unit
     cards = len(finding.measurements) or 1
     columns = int(np.clip(inside // (CARD * unit), 1, min(cards, 4)))
-    detail, flag = DETAIL.scaled(unit), FLAG.scaled(unit)
+    detail = DETAIL.scaled(unit)
     room = inside / columns - 8 * unit
-    notice = SMALL_BOLD.scaled(unit).width(NOTICE) + 2 * PAD * unit
     return _Text(
         cards=tuple(
             (m, tuple(detail.cut(words, room) for words in _details(m)))
             for m in finding.measurements
         ),
         columns=columns,
-        flags=tuple(
-            tuple(flag.wrapped(sentence.split(), " ", inside - 1.3 * LINE * unit))
-            for sentence in _warnings(finding)
-        ),
-        footer=tuple(detail.wrapped([*_provenance(finding), *remarks], "   |   ", inside - notice)),
+        flags=strip.broken_warnings(warning_sentences(finding.measurements), width, unit),
+        footer=strip.broken_footer([*_provenance(finding), *remarks], width, unit),
     )
 
 
@@ -112,19 +80,12 @@ def _details(measurement: Measurement) -> list[str]:
     return details
 
 
-def _warnings(finding: Finding) -> list[str]:
-    unknown = [] if finding.spacing else ["The spacing is unknown: these are pixels of the image."]
-    return unknown + flag_sentences(finding.measurements)
-
-
 def _provenance(finding: Finding) -> list[str]:
-    plane = finding.plane
-    if finding.plane_probability is not None:
-        plane = f"{plane} {100 * finding.plane_probability:.0f} %"
     return [
         PurePath(finding.source).name,
         f"frame {finding.frame}",
-        f"plane {plane}",
+        f"plane {strip.plane_words(finding)}",
+        *([f"fetus {finding.fetus}"] if finding.fetus else []),
         _spacing_words(finding.spacing),
         f"model {finding.model.name}",
     ]
@@ -143,37 +104,14 @@ def _card(
     sheet: Picture,
     corner: tuple[float, float],
     measurement: Measurement,
-    details: tuple[str, ...],
+    details: strip.Lines,
     unit: float,
 ) -> None:
     """Draw one measurement with its top left corner at (row, col)."""
     row, col = corner
     line = LINE * unit
-    style = STYLES.get(measurement.name, PLAIN)
-    ends = np.array([[row + 0.38 * line, col], [row + 0.38 * line, col + SWATCH * unit]])
-    stroke(sheet, dashed(ends, style, unit), style.colour, max(2, round(2 * unit)))
-    NAME.scaled(unit).put(sheet, measurement.name, row + 0.65 * line, col + (SWATCH + 8) * unit)
+    strip.name_with_sample(sheet, measurement.name, row, col, unit)
     value = f"{measurement.value:.1f} {measurement.unit}"
     VALUE.scaled(unit).put(sheet, value, row + 1.95 * line, col)
     for k, words in enumerate(details):
         DETAIL.scaled(unit).put(sheet, words, row + (2.8 + 0.9 * k) * line, col)
-
-
-def _warning_sign(sheet: Picture, center: tuple[float, float], unit: float) -> None:
-    """Draw a triangle with an exclamation mark, its middle at (row, col)."""
-    size = 8.5 * unit
-    fill(sheet, np.array([[-1.0, 0.0], [0.75, 1.0], [0.75, -1.0]]) * size + center, AMBER)
-    mark = SIGN.scaled(unit)
-    mark.put(sheet, "!", center[0] + 0.62 * size, center[1] - mark.width("!") / 2)
-
-
-def _footer(sheet: Picture, row: float, lines: tuple[str, ...], unit: float) -> None:
-    """Draw the provenance on the left and the notice on the right, below a rule."""
-    pad, line = PAD * unit, LINE * unit
-    width = sheet.shape[1]
-    at = round(row + 0.2 * line)
-    cv2.line(sheet, (round(pad), at), (round(width - pad), at), RULE, max(1, round(unit)))
-    for k, words in enumerate(lines):
-        DETAIL.scaled(unit).put(sheet, words, row + (k + 1.2) * line, pad)
-    notice = SMALL_BOLD.scaled(unit)
-    notice.put(sheet, NOTICE, row + 1.2 * line, width - pad - notice.width(NOTICE))

@@ -1,4 +1,4 @@
-"""The tables: one row per measurement, and the file that the HC18 challenge takes."""
+"""The tables: one row per measurement or per value that counts, and the HC18 challenge's file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from fetometry.types import Exam, Finding, Measurement, source_stem
+from fetometry.types import Exam, Finding, Measurement, Selected, source_stem
 
 MEASUREMENT_COLUMNS = (
     "source",
@@ -25,6 +25,27 @@ MEASUREMENT_COLUMNS = (
     "convention",
     "flags",
     "model",
+    "quality",
+    "fetus",
+    "exam",
+)
+
+SUMMARY_COLUMNS = (
+    "exam",
+    "fetus",
+    "name",
+    "value",
+    "unit",
+    "low",
+    "high",
+    "how",
+    "count",
+    "sd",
+    "smallest",
+    "largest",
+    "source",
+    "frame",
+    "flags",
 )
 
 HC18_COLUMNS = (
@@ -39,17 +60,24 @@ HC18_COLUMNS = (
 Row = Sequence[str | int]
 
 
-def measurements_csv(exam: Exam) -> str:
+def measurements_csv(*exams: Exam) -> str:
     """Return one row per measurement. A cell is empty where there is no such number."""
     rows = (
-        _measurement_row(finding, measurement)
+        _measurement_row(finding, measurement, exam.name or finding.exam)
+        for exam in exams
         for finding in exam.findings
         for measurement in finding.measurements
     )
     return _text(MEASUREMENT_COLUMNS, rows)
 
 
-def hc18_csv(exam: Exam) -> str:
+def summary_csv(*exams: Exam) -> str:
+    """Return one row per value that counts. A cell is empty where there is no such number."""
+    rows = (_summary_row(selected, exam.name) for exam in exams for selected in exam.selected)
+    return _text(SUMMARY_COLUMNS, rows)
+
+
+def hc18_csv(*exams: Exam) -> str:
     """Return the ellipse of every head that has a spacing, as the HC18 challenge takes it.
 
     The centre of the first pixel is (0, 0) mm, x runs to the right and y down, the angle is that
@@ -59,10 +87,10 @@ def hc18_csv(exam: Exam) -> str:
         van den Heuvel TLA et al. Automated measurement of fetal head circumference using 2D
         ultrasound images. PLoS ONE 2018;13(8):e0200412; hc18.grand-challenge.org.
     """
-    return _text(HC18_COLUMNS, _hc18_rows(exam))
+    return _text(HC18_COLUMNS, _hc18_rows(finding for exam in exams for finding in exam.findings))
 
 
-def _measurement_row(finding: Finding, measurement: Measurement) -> Row:
+def _measurement_row(finding: Finding, measurement: Measurement, exam: str) -> Row:
     millimetres = measurement.unit == "mm"
     spacing = finding.spacing
     return (
@@ -81,12 +109,35 @@ def _measurement_row(finding: Finding, measurement: Measurement) -> Row:
         measurement.convention,
         ";".join(measurement.flags),
         finding.model.name,
+        _fixed(finding.quality, 4),
+        finding.fetus,
+        exam,
     )
 
 
-def _hc18_rows(exam: Exam) -> Iterator[Row]:
-    for finding in exam.findings:
-        if finding.plane != "head" or finding.spacing is None:
+def _summary_row(selected: Selected, exam: str) -> Row:
+    return (
+        exam,
+        selected.fetus,
+        selected.name,
+        _fixed(selected.value, 2),
+        selected.unit,
+        _fixed(selected.low, 2),
+        _fixed(selected.high, 2),
+        selected.how,
+        selected.count,
+        _fixed(selected.sd, 2),
+        _fixed(selected.smallest, 2),
+        _fixed(selected.largest, 2),
+        selected.source,
+        "" if selected.frame is None else selected.frame,
+        ";".join(selected.flags),
+    )
+
+
+def _hc18_rows(findings: Iterable[Finding]) -> Iterator[Row]:
+    for finding in findings:
+        if finding.plane != "head" or finding.spacing is None or finding.ellipse is None:
             continue
         ellipse = finding.ellipse.scaled(*finding.spacing.mm)
         row, col = ellipse.center

@@ -8,7 +8,10 @@ from pathlib import Path
 from typing import BinaryIO
 from uuid import uuid4
 
+import cv2
+
 from fetometry.errors import OutputError
+from fetometry.report.draw import Picture
 
 
 @contextmanager
@@ -32,6 +35,31 @@ def atomic(path: Path) -> Iterator[BinaryIO]:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def save_png(picture: Picture, path: Path) -> Path:
+    """Save a colour picture as a PNG.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
+    done, data = cv2.imencode(".png", picture, _png_options())
+    if not done:
+        raise OutputError(f"cannot write {path}: the picture could not be encoded as PNG")
+    with atomic(path) as file:
+        file.write(data.tobytes())
+    return path
+
+
+def _png_options() -> list[int]:
+    # choosing a filter for each row takes as long again as all the rest; where OpenCV is too old
+    # to be told which, its defaults are as fast but make files a third larger
+    if not hasattr(cv2, "IMWRITE_PNG_FILTER"):
+        return []
+    return [
+        *(cv2.IMWRITE_PNG_COMPRESSION, 1),
+        *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_SUB),
+    ]
 
 
 def prepare_folder(folder: Path) -> Path:

@@ -36,19 +36,50 @@ class Ellipses:
         Pixel i of an output of stride s stands at s i + (s - 1) / 2 of the input. The share is
         the signed distance to the edge, clipped to half a pixel either side.
         """
-        device = self.center.device
-        rows, cols = (
-            torch.arange(n // stride, device=device, dtype=torch.float32) * stride
-            + (stride - 1) / 2
-            for n in size
-        )
-        grid = torch.stack(torch.meshgrid(rows, cols, indexing="ij"), dim=-1)  # (h, w, 2)
-        x = grid[None] - self.center[:, None, None, :]
+        x = grid(size, stride, self.center.device)[None] - self.center[:, None, None, :]
         gradient = torch.einsum("bhwi,bij->bhwj", x, torch.linalg.inv(self.shape))
         value = (x * gradient).sum(-1)
         slope = gradient.norm(dim=-1).clamp(min=1e-6)
         distance: Tensor = (value - value.clamp(min=1e-12).sqrt()) / slope
         return (0.5 - distance / stride).clamp(0, 1)[:, None]
+
+
+def mapped(points: Tensor, matrix: Tensor) -> Tensor:
+    """Return points (B, N, 2) under affine maps (B, 2, 3) of (row, col, 1)."""
+    moved: Tensor = points @ matrix[:, :, :2].mT + matrix[:, None, :, 2]
+    return moved
+
+
+def grid(size: tuple[int, int], stride: int, device: torch.device) -> Tensor:
+    """Return where the pixels (h, w, 2) of an output of a stride stand in the input."""
+    rows, cols = (
+        torch.arange(n // stride, device=device, dtype=torch.float32) * stride + (stride - 1) / 2
+        for n in size
+    )
+    return torch.stack(torch.meshgrid(rows, cols, indexing="ij"), dim=-1)
+
+
+def draw_bars(ends: Tensor, width: Tensor, size: tuple[int, int], stride: int) -> Tensor:
+    """Draw bars (B, 1, h, w) between ends (B, 2, 2), as wide (B,) as said, cut off square.
+
+    A pixel's value is the share of it inside: the signed distance to the edge, clipped.
+    """
+    middle, half = ends.mean(dim=1), (ends[:, 1] - ends[:, 0]) / 2
+    length = half.norm(dim=-1).clamp(min=1e-3)  # (B,)
+    along = half / length[:, None]
+    across = torch.stack([-along[:, 1], along[:, 0]], dim=-1)
+    x = grid(size, stride, ends.device)[None] - middle[:, None, None, :]
+    beyond_end = torch.einsum("bhwi,bi->bhw", x, along).abs() - length[:, None, None]
+    beyond_side = torch.einsum("bhwi,bi->bhw", x, across).abs() - width[:, None, None] / 2
+    distance = torch.maximum(beyond_end, beyond_side)
+    return (0.5 - distance / stride).clamp(0, 1)[:, None]
+
+
+def draw_spots(points: Tensor, sigma: float, size: tuple[int, int], stride: int) -> Tensor:
+    """Draw one map (B, 1, h, w) with a Gaussian of height 1 at each of the points (B, N, 2)."""
+    x = grid(size, stride, points.device)[None, None] - points[:, :, None, None, :]
+    spots = torch.exp(-x.square().sum(-1) / (2 * sigma**2))  # (B, N, h, w)
+    return spots.amax(dim=1, keepdim=True)
 
 
 def identity(count: int, cache: tuple[int, int], size: tuple[int, int]) -> Tensor:

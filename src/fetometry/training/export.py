@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from torch import Tensor, nn
 from fetometry import __version__
 from fetometry.errors import ModelError, OutputError
 from fetometry.predict.catalogue import METADATA_KEY, SCHEMA
+from fetometry.training.calibrate import calibration
+from fetometry.training.cases import pool, read_cases
 from fetometry.training.fit import BEST, FACTS_FILE, load
 from fetometry.training.heads import build_heads
 from fetometry.training.recipe import Recipe
@@ -114,42 +116,38 @@ def _accepted(path: Path, network: _Named, sample: Tensor) -> float:
     return worst
 
 
-def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
+def export(
+    run: Path, out: Path, *, checkpoint: str = BEST, calibrate: Sequence[Path] = ()
+) -> float:
     """Write a run's best checkpoint as ONNX, and `OUT.sha256` beside it.
+
+    `calibrate` are per-image results, of images that the judged models were not trained on: from
+    them come the temperature of the plane's probability and the intervals.
 
     Returns the largest difference from torch, relative to the output's range.
 
     Raises:
+        DataError: a file to calibrate with is not a per-image result.
         ModelError: the exported network does not agree with torch.
         OutputError: the file cannot be written there.
         RecipeError: the folder holds no run.
     """
     recipe, network = load(run, checkpoint)
-    names = list(build_heads(recipe.heads))
-    wrapped = _Named(network, names).eval()
+    extra: dict[str, Any] = {"run": run_facts(run)}
+    if calibrate:
+        extra["calibration"] = calibration(pool([read_cases(path) for path in calibrate]))
+    wrapped = _Named(network, list(build_heads(recipe.heads))).eval()
     sample = torch.rand(2, 1, *recipe.input.size, generator=torch.Generator().manual_seed(0))
-    program = torch.onnx.export(
-        wrapped,
-        ((sample * 255 - recipe.input.mean) / recipe.input.std,),
-        input_names=["image"],
-        output_names=names,
-        dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=256)}},
-        dynamo=True,
-        verbose=False,
-    )
-    if program is None:
-        raise ModelError(f"{run}: torch could not export this network")
-    model = program.model_proto
-    _halve(model)
-    _without_traces(model)
+    sample = (sample * 255 - recipe.input.mean) / recipe.input.std
+    model = _graph(wrapped, sample, run)
     described = model.metadata_props.add()
     described.key = METADATA_KEY
-    described.value = json.dumps(metadata(recipe, {"run": run_facts(run)}), sort_keys=True)
+    described.value = json.dumps(metadata(recipe, extra), sort_keys=True)
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         onnx.save(model, str(part))
-        difference = _accepted(part, wrapped, (sample * 255 - recipe.input.mean) / recipe.input.std)
+        difference = _accepted(part, wrapped, sample)
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
         part.replace(out)
         beside = out.with_name(out.name + ".sha256")
@@ -160,6 +158,25 @@ def export(run: Path, out: Path, *, checkpoint: str = BEST) -> float:
         if part.is_file():
             part.unlink()
     return difference
+
+
+def _graph(network: _Named, sample: Tensor, run: Path) -> onnx.ModelProto:
+    """Return the network as ONNX, small and without traces of where it was made."""
+    program = torch.onnx.export(
+        network,
+        (sample,),
+        input_names=["image"],
+        output_names=network.names,
+        dynamic_shapes={"image": {0: torch.export.Dim("batch", min=1, max=256)}},
+        dynamo=True,
+        verbose=False,
+    )
+    if program is None:
+        raise ModelError(f"{run}: torch could not export this network")
+    model = program.model_proto
+    _halve(model)
+    _without_traces(model)
+    return model
 
 
 def run_facts(run: Path) -> dict[str, Any]:

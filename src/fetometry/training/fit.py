@@ -5,90 +5,31 @@ from __future__ import annotations
 import dataclasses
 import json
 import pickle
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning
-import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EMAWeightAveraging, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
-from fetometry.errors import DataError, MeasurementError, OutputError, RecipeError
-from fetometry.geometry import compose, fit_ellipse, letterbox
-from fetometry.predict.decode import mask_outline, output_to_source
+from fetometry.errors import OutputError, RecipeError
+from fetometry.geometry import compose, letterbox
 from fetometry.training import augment
 from fetometry.training.augment import Ellipses
-from fetometry.training.data import Row, cache
+from fetometry.training.data import Row
 from fetometry.training.heads import Truth, build_heads
 from fetometry.training.nets import build_network
+from fetometry.training.pictures import Batches, Pictures, drawn, mixed_seed, shuffled
 from fetometry.training.recipe import Component, Recipe, from_json
+from fetometry.training.validate import Reader, Seen, summary
 
 RECIPE_FILE, FACTS_FILE = "recipe.json", "facts.json"
 LAST, BEST = "last.ckpt", "best.ckpt"
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
-
-
-@dataclass(frozen=True)
-class Pictures:
-    """A side of a data set, whole, as tensors: pictures (N, H, W) and truth at cache scale."""
-
-    pixels: Tensor
-    truth: Ellipses
-    rows: Sequence[Row]
-    stored: cache.Cache
-
-    @classmethod
-    def load(cls, rows: Sequence[Row], recipe: Recipe, folder: Path) -> Pictures:
-        """Read the rows' pictures through the cache."""
-        if not rows:
-            raise DataError(f"{recipe.data.dataset}: a side of the split is empty")
-        stored = cache.load(rows, recipe.data.cache_size, folder)
-        mapped = [
-            row.ellipse.transformed(matrix)
-            for row, matrix in zip(rows, stored.matrices, strict=True)
-        ]
-        truth = Ellipses(
-            torch.tensor(np.array([e.center for e in mapped]), dtype=torch.float32),
-            torch.tensor(np.array([e.shape for e in mapped]), dtype=torch.float32),
-        )
-        return cls(torch.from_numpy(stored.pixels), truth, rows, stored)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> Pictures:
-        # averaging the weights copies the whole system; pictures never change, so they are shared
-        return self
-
-
-def _seed(*parts: int) -> int:
-    """Mix numbers into one seed; torch's generator on a CPU reads no more than 32 bits of one."""
-    mixed = np.random.SeedSequence([part % 2**64 for part in parts])
-    return int(mixed.generate_state(1)[0])
-
-
-@dataclass(frozen=True)
-class _Batches:
-    """Positions of pictures (N,), handed out in batches (B,)."""
-
-    order: Tensor
-    batch_size: int
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        starts = range(0, len(self.order), self.batch_size)
-        return (self.order[start : start + self.batch_size] for start in starts)
-
-
-def _shuffled(count: int, batch_size: int, seed: int) -> _Batches:
-    """Shuffle positions by the seed alone, and leave out the last, smaller batch."""
-    rng = torch.Generator().manual_seed(seed)
-    size = min(batch_size, count)
-    return _Batches(torch.randperm(count, generator=rng)[: count // size * size], size)
 
 
 class System(lightning.LightningModule):
@@ -99,9 +40,12 @@ class System(lightning.LightningModule):
         self.recipe, self.sides = recipe, sides
         self.heads = build_heads(recipe.heads)
         self.network = build_network(
-            recipe.network, {name: head.channels for name, head in self.heads.items()}
+            recipe.network, {name: head.output for name, head in self.heads.items()}
         )
-        self._errors: list[float] = []
+        self._reader = Reader(
+            {name: head.meaning() for name, head in self.heads.items()}, recipe.input.size
+        )
+        self._seen: list[Seen] = []
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Map normalised inputs (B, 1, h, w) to named outputs."""
@@ -118,7 +62,7 @@ class System(lightning.LightningModule):
 
     def training_step(self, index: Tensor, step: int) -> Tensor:
         """Augment a batch on the device, run it, and add up the heads' weighted losses."""
-        seed = _seed(self.recipe.fit.seed, self.current_epoch, step)
+        seed = mixed_seed(self.recipe.fit.seed, self.current_epoch, step)
         # layers that draw numbers, such as dropout, draw the same ones after a resume
         torch.manual_seed(seed)
         with self.exactly():
@@ -143,30 +87,44 @@ class System(lightning.LightningModule):
         ).to(self.device)
         image = augment.warp(side.pixels[position].to(self.device), maps, size)
         image = augment.photometric(image, recipe.augment, rng)
-        here = Ellipses(side.truth.center[position], side.truth.shape[position])
-        moved = Ellipses(here.center.to(self.device), here.shape.to(self.device)).mapped(maps)
-        return self.inputs(image), Truth(moved, size)
+        truth = side.truth
+        ellipses = Ellipses(truth.ellipses.center[position], truth.ellipses.shape[position])
+        there = Ellipses(ellipses.center.to(self.device), ellipses.shape.to(self.device))
+        moved = Truth(
+            there.mapped(maps),
+            truth.has_ellipse[position].to(self.device),
+            augment.mapped(truth.ends[position].to(self.device), maps),
+            truth.has_ends[position].to(self.device),
+            truth.classes[position].to(self.device),
+            size,
+        )
+        return self.inputs(image), moved
 
     def validation_step(self, index: Tensor, step: int) -> None:
-        """Measure a batch as the predictor would, and keep the errors in mm."""
+        """Measure a batch as the predictor would, each image in its own plane."""
         side, size = self.sides["validation"], self.recipe.input.size
         with self.exactly():
             maps = augment.identity(len(index), self.recipe.data.cache_size, size).to(self.device)
             image = augment.warp(side.pixels[index.cpu()].to(self.device), maps, size)
-        outputs = self(self.inputs(image))
-        for name, head in self.heads.items():
-            if head.meaning()["kind"] == "mask":
-                for position, logits in zip(index.tolist(), outputs[name].float(), strict=True):
-                    level = logits[0].cpu().numpy()
-                    self._errors.append(_difference_mm(level, side, position, size))
+        outputs = {name: o.float().cpu().numpy() for name, o in self(self.inputs(image)).items()}
+        for k, position in enumerate(index.tolist()):
+            maps_of = {name: output[k] for name, output in outputs.items()}
+            row, stored = side.rows[position], side.stored
+            to_input = compose(
+                letterbox(self.recipe.data.cache_size, size), stored.matrices[position]
+            )
+            place = to_input, stored.shapes[position]
+            self._seen.append(self._reader.compare(row, maps_of, place))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the mean absolute difference in mm (ADF) and its bias; failures count in full."""
-        if self._errors:
-            errors = torch.tensor(self._errors)
-            self.log("val_adf_mm", errors.abs().mean(), prog_bar=True)
-            self.log("val_bias_mm", errors.mean())
-        self._errors = []
+        """Log, for each plane, the mean absolute difference and bias in mm; failures count.
+
+        `val_error` is the mean over the planes of the mean absolute difference in percent.
+        """
+        seen, self._seen = self._seen, []
+        told = summary(seen)
+        for name, value in told.items():
+            self.log(name, value, prog_bar=name == "val_error")
 
     def configure_optimizers(self) -> Any:
         """Build the optimiser and its schedule by name."""
@@ -196,37 +154,23 @@ class System(lightning.LightningModule):
             "lr_scheduler": {"scheduler": schedules[fit.schedule](), "interval": "step"},
         }
 
-    def train_dataloader(self) -> _Batches:
+    def train_dataloader(self) -> Batches:
         """Positions in the training side, in an order of this epoch; a resumed run repeats it."""
         fit = self.recipe.fit
-        seed = _seed(fit.seed, self.current_epoch)
-        return _shuffled(len(self.sides["train"].rows), fit.batch_size, seed)
+        rng = torch.Generator().manual_seed(mixed_seed(fit.seed, self.current_epoch))
+        kinds = [row.kind for row in self.sides["train"].rows]
+        return shuffled(drawn(kinds, self.recipe.data, rng), fit.batch_size, rng)
 
-    def val_dataloader(self) -> _Batches:
+    def val_dataloader(self) -> Batches:
         """Positions in the validation side."""
         count = len(self.sides["validation"].rows)
-        return _Batches(torch.arange(count), self.recipe.fit.batch_size)
-
-
-def _difference_mm(logits: Any, side: Pictures, position: int, size: tuple[int, int]) -> float:
-    """Return measured minus true circumference; a failure has the whole truth as its error."""
-    row, stored = side.rows[position], side.stored
-    truth = row.ellipse.scaled(*row.spacing_mm).circumference
-    canvas = (stored.pixels.shape[1], stored.pixels.shape[2])
-    to_input = compose(letterbox(canvas, size), stored.matrices[position])
-    to_source = output_to_source(to_input, size[0] / logits.shape[0])
-    shape = (int(stored.shapes[position, 0]), int(stored.shapes[position, 1]))
-    try:
-        ellipse = fit_ellipse(mask_outline(logits, to_source, shape).points).ellipse
-    except MeasurementError:
-        return -truth
-    return ellipse.scaled(*row.spacing_mm).circumference - truth
+        return Batches(torch.arange(count), self.recipe.fit.batch_size)
 
 
 def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False) -> Path:
     """Train a recipe in the folder `run`, or go on where a killed run stopped.
 
-    Returns the checkpoint with the lowest validation ADF in mm.
+    Returns the checkpoint with the lowest mean absolute difference on the validation side.
 
     Raises:
         RecipeError: the folder holds a run of another recipe, or the recipe does not build.
@@ -247,7 +191,7 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
     _write(run / FACTS_FILE, json.dumps({"data": _counts(recipe, sides)}, sort_keys=True))
     # the caller's random numbers are left as they were
     with torch.random.fork_rng(range(torch.cuda.device_count())):
-        torch.manual_seed(_seed(recipe.fit.seed))
+        torch.manual_seed(mixed_seed(recipe.fit.seed))
         system = _build(recipe, sides, run)
         trainer = _trainer(system, run, quiet)
         # before the weights are averaged: their copy stays where the network is at that time
@@ -262,7 +206,7 @@ def _build(recipe: Recipe, sides: Mapping[str, Pictures], run: Path) -> System:
     resumed, start_from = (run / LAST).is_file(), recipe.fit.start_from
     system = System(_without_weights(recipe) if resumed or start_from else recipe, sides)
     if start_from and not resumed:
-        _fill(system, Path(start_from).expanduser())
+        _fill(system, Path(start_from).expanduser(), new_outputs=True)
     system.network.to(memory_format=torch.channels_last)
     return system
 
@@ -292,6 +236,8 @@ def side_rows(recipe: Recipe, rows: Sequence[Row], side: str) -> list[Row]:
         chosen = [row for row in rows if row.split == side]
     else:
         chosen = [row for row in rows if row.split_in_fold(data.fold, data.folds) == side]
+    if data.without_machine:
+        chosen = [row for row in chosen if row.machine != data.without_machine]
     return chosen[: data.limit] if data.limit and side == "train" else chosen
 
 
@@ -327,7 +273,7 @@ def _callbacks(recipe: Recipe, run: Path) -> list[Callback]:
     best = ModelCheckpoint(
         dirpath=run,
         filename="best",
-        monitor="val_adf_mm",
+        monitor="val_error",
         mode="min",
         enable_version_counter=False,
     )
@@ -357,18 +303,36 @@ def load(run: Path, checkpoint: str = BEST) -> tuple[Recipe, torch.nn.Module]:
     return recipe, system.network.eval()
 
 
-def _fill(system: System, path: Path) -> None:
-    """Load a checkpoint's weights into a system.
+def _state(path: Path) -> dict[str, Tensor]:
+    """Read a checkpoint's weights.
+
+    Raises:
+        RecipeError: it is not a checkpoint.
+    """
+    try:
+        stored = torch.load(path, map_location="cpu", weights_only=True)
+        return dict(stored["state_dict"])
+    except (OSError, EOFError, KeyError, RuntimeError, TypeError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise RecipeError(f"{path}: not a checkpoint of this network ({reason})") from None
+
+
+def _fill(system: System, path: Path, *, new_outputs: bool = False) -> None:
+    """Load a checkpoint's weights into a system; of its outputs either may have more.
 
     Raises:
         RecipeError: it is not a checkpoint, or not one of this recipe's network.
     """
+    state = _state(path)
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        system.load_state_dict(state["state_dict"])
-    except (OSError, EOFError, KeyError, RuntimeError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0] or type(error).__name__
+        result = system.load_state_dict(state, strict=not new_outputs)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
         raise RecipeError(f"{path}: not a checkpoint of this network ({reason})") from None
+    for verb, names in (("lacks", result.missing_keys), ("has", result.unexpected_keys)):
+        others = [name for name in names if not name.startswith("network.outputs.")]
+        if others:
+            raise RecipeError(f"{path}: not a checkpoint of this network (it {verb} {others[0]})")
 
 
 def _without_weights(recipe: Recipe) -> Recipe:

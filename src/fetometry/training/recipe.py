@@ -31,8 +31,17 @@ class Data:
     fold: int = -1  # -1: the fixed split; 0 and up: that fold of `folds`, over non-test buckets
     folds: int = 5
     limit: int = 0  # use only so many training images; 0 is all
+    without_machine: str = ""  # leave this ultrasound machine out of training and validation
+    draws: int = 0  # training images an epoch, by `shares`; 0: each image once
+    shares: Mapping[str, float] = field(default_factory=dict)  # by kind: see Row.kind
 
     def __post_init__(self) -> None:
+        if bool(self.draws) != bool(self.shares) or self.draws < 0:
+            raise RecipeError("draws and shares go together: so many images an epoch, of these")
+        if any(share < 0 for share in self.shares.values()):
+            raise RecipeError("shares must not be negative")
+        if self.shares and not any(self.shares.values()):
+            raise RecipeError("shares must not all be 0")
         # a test bucket aside, there are nine: more folds would leave one without a group
         if not 2 <= self.folds <= 9 or not -1 <= self.fold < self.folds:
             raise RecipeError(
@@ -111,17 +120,26 @@ def _allowed(cls: type) -> str:
     return ", ".join(f.name for f in dataclasses.fields(cls))
 
 
+def _fits_each(value: Any, expected: Any) -> Any:
+    """Return a list or a table with every item as the expected type, or raise TypeError."""
+    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
+    if origin is Mapping:
+        if not isinstance(value, Mapping):
+            raise TypeError
+        return {_fits(k, arguments[0]): _fits(v, arguments[1]) for k, v in value.items()}
+    if origin is not tuple or not isinstance(value, Sequence) or isinstance(value, str):
+        raise TypeError
+    if arguments[-1] is Ellipsis:
+        return tuple(_fits(item, arguments[0]) for item in value)
+    if len(value) != len(arguments):
+        raise TypeError
+    return tuple(_fits(item, kind) for item, kind in zip(value, arguments, strict=True))
+
+
 def _fits(value: Any, expected: Any) -> Any:
     """Return the value as the expected type, or raise TypeError."""
-    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if origin is tuple:
-        if not isinstance(value, Sequence) or isinstance(value, str):
-            raise TypeError
-        if arguments[-1] is Ellipsis:
-            return tuple(_fits(item, arguments[0]) for item in value)
-        if len(value) != len(arguments):
-            raise TypeError
-        return tuple(_fits(item, kind) for item, kind in zip(value, arguments, strict=True))
+    if typing.get_origin(expected) is not None:
+        return _fits_each(value, expected)
     if isinstance(value, bool) != (expected is bool):
         raise TypeError
     if expected is float and isinstance(value, int | float) and math.isfinite(value):

@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from fetometry.errors import RecipeError
+from fetometry.training.nets.output import Output
 from fetometry.training.nets.unet import build_unet
 from fetometry.training.recipe import Component
 
-#: name -> builder(options, outputs), where outputs is {output name: channels}
-NETWORKS: Mapping[str, Callable[[Mapping[str, object], Mapping[str, int]], nn.Module]] = {
+#: name -> builder(options, outputs), where outputs is {output name: what it should be}
+NETWORKS: Mapping[str, Callable[[Mapping[str, object], Mapping[str, Output]], nn.Module]] = {
     "unet": build_unet
 }
 
+__all__ = ["NETWORKS", "Output", "build_network"]
 
-def build_network(component: Component, outputs: Mapping[str, int]) -> nn.Module:
+
+def build_network(component: Component, outputs: Mapping[str, Output]) -> nn.Module:
     """Build a network by its name, or by `package.module:Builder` from outside.
 
     Raises:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import segmentation_models_pytorch as smp
+import torch
 from torch import Tensor, nn
 
 from fetometry.errors import RecipeError
+from fetometry.training.nets.output import Output
 from fetometry.training.nets.pretrained import load_encoder
 from fetometry.training.recipe import strict
 
@@ -33,14 +36,29 @@ class Options:
     output_stride: int = 1
 
 
+class _Whole(nn.Module):
+    """One vector for the whole image, from the deepest features: their means and their maxima."""
+
+    def __init__(self, width: int, output: Output) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.2)
+        self.linear = nn.Linear(2 * width, output.channels)
+        output.set_bias(self.linear)
+
+    def forward(self, deepest: Tensor) -> Tensor:
+        pooled = torch.cat([deepest.mean(dim=(2, 3)), deepest.amax(dim=(2, 3))], dim=1)
+        vector: Tensor = self.linear(self.drop(pooled))
+        return vector
+
+
 class Unet(nn.Module):
-    """Encoder, decoder, and one 3x3 convolution for each output.
+    """Encoder, decoder, and one 3x3 convolution for each map, one linear layer for each vector.
 
     References:
         Ronneberger O, Fischer P, Brox T. U-Net. MICCAI 2015, 234-241.
     """
 
-    def __init__(self, options: Options, outputs: Mapping[str, int]) -> None:
+    def __init__(self, options: Options, outputs: Mapping[str, Output]) -> None:
         super().__init__()
         try:
             whole = smp.Unet(
@@ -57,17 +75,30 @@ class Unet(nn.Module):
         blocks = len(options.decoder_channels) - SKIPPED[options.output_stride]
         self.decoder.blocks = self.decoder.blocks[:blocks]
         width = options.decoder_channels[blocks - 1]
+        deepest = cast(Sequence[int], whole.encoder.out_channels)[-1]
         self.outputs = nn.ModuleDict(
-            {name: nn.Conv2d(width, channels, 3, padding=1) for name, channels in outputs.items()}
+            {name: _last(output, width, deepest) for name, output in outputs.items()}
         )
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Map (B, 1, H, W) to {name: (B, channels, H / stride, W / stride)}."""
-        features = self.decoder(self.encoder(image))
-        return {name: output(features) for name, output in self.outputs.items()}
+        """Map (B, 1, H, W) to {name: (B, channels, H / stride, W / stride) or (B, channels)}."""
+        stages = self.encoder(image)
+        features = self.decoder(stages)
+        return {
+            name: output(stages[-1] if isinstance(output, _Whole) else features)
+            for name, output in self.outputs.items()
+        }
 
 
-def build_unet(options: Mapping[str, object], outputs: Mapping[str, int]) -> nn.Module:
+def _last(output: Output, width: int, deepest: int) -> nn.Module:
+    if output.whole:
+        return _Whole(deepest, output)
+    layer = nn.Conv2d(width, output.channels, 3, padding=1)
+    output.set_bias(layer)
+    return layer
+
+
+def build_unet(options: Mapping[str, object], outputs: Mapping[str, Output]) -> nn.Module:
     """Build a U-Net from recipe options.
 
     Raises:

@@ -1,22 +1,14 @@
-"""Outlines and ellipses, to a fraction of a pixel.
-
-Points are (N, 2) float arrays of (row, col); the centre of the first pixel is (0, 0).
-Angles are in degrees from the column axis towards the row axis: clockwise on the screen.
-"""
+"""Ellipses, and their fit to the points of an outline."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.errors import MeasurementError
-
-Points = NDArray[np.float64]
-Matrix = NDArray[np.float64]
+from fetometry.geometry.affine import Matrix, Points
 
 #: An ellipse has five parameters; fewer points than this say too little about it.
 MIN_POINTS = 12
@@ -99,6 +91,19 @@ class Ellipse:
         t = np.linspace(0, 2 * np.pi, count, endpoint=False)
         circle = np.stack([np.cos(t), np.sin(t)], axis=1) * self.semi_axes
         return np.asarray(np.array(self.center) + circle @ self.directions)
+
+    def chord(self, direction: Points) -> Points:
+        """Return the two ends (2, 2) of the chord through the centre along a (row, col) vector.
+
+        Raises:
+            MeasurementError: the vector has no direction.
+        """
+        length = float(np.linalg.norm(direction))
+        if not 0 < length < np.inf:
+            raise MeasurementError("a chord needs a direction, got a vector without one")
+        # the direction meets the ellipse where its elliptic radius is one
+        half = direction / float(self.level(np.array(self.center) + direction))
+        return np.asarray(np.array(self.center) + np.array([-half, half]))
 
     def scaled(self, row: float, col: float) -> Ellipse:
         """Return the ellipse with its rows and columns multiplied: pixels to mm, or back."""
@@ -241,88 +246,3 @@ def fit_ellipse(points: Points, *, rounds: int = 10) -> EllipseFit:
     return EllipseFit(
         ellipse, float(np.sqrt(np.mean(np.square(distance)))), float(np.mean(weights > 0))
     )
-
-
-@dataclass(frozen=True)
-class Outline:
-    """The iso-contour of a map: points (N, 2) in order, and how many structures it has."""
-
-    points: Points
-    candidates: int
-
-
-def largest_component(inside: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], int]:
-    """Return the largest connected part without its holes, and how many parts count.
-
-    A part counts as a structure when it has at least a tenth of the largest one's pixels.
-
-    Raises:
-        MeasurementError: the mask is empty.
-    """
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(inside.astype(np.uint8))
-    if count < 2:
-        raise MeasurementError("nothing was found")
-    areas = stats[1:, cv2.CC_STAT_AREA]
-    part: NDArray[Any] = (labels == 1 + int(np.argmax(areas))).astype(np.uint8)
-    contours, _ = cv2.findContours(part, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-    cv2.drawContours(part, contours, -1, 1, thickness=cv2.FILLED)
-    return part.astype(bool), int(np.count_nonzero(areas >= 0.1 * areas.max()))
-
-
-def trace(level: NDArray[np.floating[Any]], threshold: float = 0.0) -> Outline:
-    """Trace the sub-pixel outline of the largest structure of a map (H, W).
-
-    The points are where the map crosses the threshold on the edges of the pixel grid, found by
-    linear interpolation. Logits are more nearly linear across an edge than probabilities, so
-    pass logits where there are any. The rim of the map is not an outline: a structure that runs
-    out of the map has no points there.
-
-    Raises:
-        MeasurementError: nothing lies above the threshold.
-    """
-    values = level.astype(np.float64) - threshold
-    part, candidates = largest_component(values > 0)
-    found = []
-    for axis in (0, 1):
-        here, there = (
-            tuple(slice(s, values.shape[k] - 1 + s) if k == axis else slice(None) for k in (0, 1))
-            for s in (0, 1)
-        )
-        crossing = (part[here] != part[there]) & ((values[here] > 0) != (values[there] > 0))
-        index = np.argwhere(crossing).astype(np.float64)
-        low, high = values[here][crossing], values[there][crossing]
-        index[:, axis] += low / (low - high)
-        found.append(index)
-    points = np.concatenate(found)
-    around = points - points.mean(axis=0) if len(points) else points
-    order = np.argsort(np.arctan2(around[:, 0], around[:, 1]))
-    return Outline(points[order], candidates)
-
-
-def apply(matrix: Matrix, points: Points) -> Points:
-    """Map points (N, 2) by a 2x3 affine matrix of (row, col, 1)."""
-    return np.asarray(points @ matrix[:, :2].T + matrix[:, 2])
-
-
-def invert(matrix: Matrix) -> Matrix:
-    """Return the inverse of a 2x3 affine matrix of (row, col, 1)."""
-    linear = np.linalg.inv(matrix[:, :2])
-    return np.hstack([linear, -(linear @ matrix[:, 2:])])
-
-
-def compose(outer: Matrix, inner: Matrix) -> Matrix:
-    """Return the 2x3 affine map that applies `inner` first and then `outer`."""
-    linear = outer[:, :2] @ inner[:, :2]
-    return np.hstack([linear, outer[:, :2] @ inner[:, 2:] + outer[:, 2:]])
-
-
-def letterbox(source: tuple[int, int], target: tuple[int, int]) -> Matrix:
-    """Return the 2x3 map of source pixels (row, col, 1) into a target of another shape.
-
-    One scale for both axes, the picture in the middle, pixel centres on integers: the only
-    place where the size of a network's input and the size of an image meet.
-    """
-    scale = min(target[0] / source[0], target[1] / source[1])
-    size, room = np.array(source), np.array(target)
-    shift = (room - scale * size) / 2 + scale / 2 - 0.5
-    return np.hstack([np.eye(2) * scale, shift[:, None]])

@@ -1,7 +1,6 @@
-import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.special import ellipe
 
@@ -14,48 +13,8 @@ from fetometry.geometry import (
     distances_to,
     ellipse_circumference,
     fit_ellipse,
-    invert,
-    largest_component,
-    letterbox,
-    trace,
 )
-
-#: No time limit and no randomness: a slow machine or an unlucky day is not a failure.
-steady = settings(max_examples=60, deadline=None, derandomize=True, database=None)
-
-HEAD = Ellipse((100.3, 150.7), (100.0, 78.0), 33.0)
-
-
-@st.composite
-def ellipses(draw):
-    a = draw(st.floats(5, 500))
-    b = a * draw(st.floats(0.3, 1))
-    center = draw(st.tuples(st.floats(-500, 500), st.floats(-500, 500)))
-    return Ellipse(center, (a, b), draw(st.floats(0, 180, exclude_max=True)))
-
-
-@st.composite
-def affine_maps(draw):
-    """Rotation or reflection times a stretch of at most 3 either way, and a shift."""
-    turn = np.radians(draw(st.floats(0, 360)))
-    spin = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    stretch = np.diag([draw(st.floats(1 / 3, 3)), draw(st.sampled_from([-1, 1]))])
-    shift = [[draw(st.floats(-100, 100))] for _ in range(2)]
-    return np.hstack([spin @ stretch @ spin.T, shift])
-
-
-def same(one, other, tolerance=1e-6):
-    """Compare ellipses by centre and shape: the angle of a circle means nothing."""
-    size = one.semi_axes[0]
-    np.testing.assert_allclose(one.center, other.center, rtol=0, atol=tolerance * size)
-    np.testing.assert_allclose(one.shape, other.shape, rtol=0, atol=tolerance * size**2)
-    return True
-
-
-def level_map(ellipse, shape):
-    """Pixels from the ellipse, positive inside: as straight across the edge as logits are."""
-    grid = np.stack(np.mgrid[: shape[0], : shape[1]], axis=-1)
-    return (1 - ellipse.level(grid)) * ellipse.semi_axes[1]
+from tests.geometry.shapes import HEAD, affine_maps, ellipses, same, steady
 
 
 @pytest.mark.parametrize("ratio", np.linspace(0.3, 1, 15))
@@ -137,31 +96,6 @@ def test_fitting_the_points_of_an_ellipse_returns_it(ellipse, count):
     assert fit.inliers == 1
 
 
-@steady
-@given(affine_maps())
-def test_a_map_and_its_inverse_cancel(matrix):
-    np.testing.assert_allclose(compose(invert(matrix), matrix), np.eye(2, 3), atol=1e-9)
-
-
-@steady
-@given(*[st.tuples(st.integers(1, 2000), st.integers(1, 2000)) for _ in range(2)])
-def test_a_letterbox_keeps_the_picture_inside_and_in_the_middle(source, target):
-    matrix = letterbox(source, target)
-    low, high = np.array([-0.5, -0.5]), np.array(source) - 0.5
-    mapped = apply(matrix, np.array([low, high]))
-    np.testing.assert_allclose(mapped.mean(axis=0), (np.array(target) - 1) / 2, atol=1e-6)
-    room = np.array(target) - (mapped[1] - mapped[0])
-    assert room.min() == pytest.approx(0, abs=1e-6)
-    assert room.max() >= -1e-6
-    np.testing.assert_allclose(apply(invert(matrix), mapped), [low, high], atol=1e-6)
-
-
-def test_the_letterbox_of_a_worked_example():
-    # scale min(256 / 540, 384 / 800) = 0.474074; 384 - 0.474074 * 800 = 4.740741 columns left over
-    expected = [[0.474074, 0, -0.262963], [0, 0.474074, 2.107407]]
-    np.testing.assert_allclose(letterbox((540, 800), (256, 384)), expected, atol=1e-6)
-
-
 def test_distances_are_exact_along_the_axes_and_minus_the_short_axis_at_the_centre():
     ellipse = Ellipse((10, 20), (5, 3), 0)
     points = np.array([(10, 27), (10, 22), (14, 20), (12, 20), (10, 20)], float)
@@ -237,81 +171,37 @@ def test_a_point_at_the_very_centre_is_an_outlier_like_any_other():
     assert same(fit_ellipse(points).ellipse, HEAD)
 
 
-def test_the_outline_of_a_level_map_is_found_to_a_hundredth_of_a_pixel():
-    ellipse = Ellipse((40.3, 60.8), (35.2, 27.7), 25)
-    outline = trace(level_map(ellipse, (80, 120)))
-    assert outline.candidates == 1
-    assert np.abs(distances_to(ellipse, outline.points)).max() < 0.01
-    assert outline.points[:, 0].min() == pytest.approx(ellipse.points(3600)[:, 0].min(), abs=0.1)
-
-
-def test_the_outline_runs_once_round_in_order():
-    points = trace(level_map(Ellipse((40, 60), (35, 27), 25), (80, 120))).points
-    turns = np.diff(np.unwrap(np.arctan2(*(points - points.mean(axis=0)).T)))
-    assert (turns >= 0).all()
-    steps = np.linalg.norm(points - np.roll(points, 1, axis=0), axis=1)
-    assert steps.max() < 1.5
-
-
-def test_the_threshold_moves_the_outline():
-    level = level_map(Ellipse((40, 60), (20, 20), 0), (80, 120))
-    assert fit_ellipse(trace(level, 3).points).ellipse.semi_axes[0] == pytest.approx(17, abs=0.01)
-
-
-def test_the_largest_structure_is_traced_and_the_others_are_counted():
-    large, small, speck = (
-        Ellipse(center, (axis, axis), 0)
-        for center, axis in (((40, 40), 30), ((40, 100), 15), ((70, 90), 3))
-    )
-    level = np.max([level_map(e, (80, 120)) for e in (large, small, speck)], axis=0)
-    outline = trace(level)
-    # the speck has 1 % of the largest area: not a structure
-    assert outline.candidates == 2
-    assert np.abs(distances_to(large, outline.points)).max() < 0.01
-
-
-def test_a_hole_is_no_outline_and_is_filled():
-    outer, hole = Ellipse((40, 60), (30, 30), 0), Ellipse((40, 60), (12, 12), 0)
-    level = np.minimum(level_map(outer, (80, 120)), -level_map(hole, (80, 120)))
-    assert np.abs(distances_to(outer, trace(level).points)).max() < 0.01
-    part, _ = largest_component(level > 0)
-    np.testing.assert_array_equal(part, level_map(outer, (80, 120)) > 0)
-
-
-def test_the_rim_of_the_map_is_no_outline():
-    ellipse = Ellipse((0, 60), (30, 30), 0)
-    points = trace(level_map(ellipse, (80, 120))).points
-    assert np.abs(distances_to(ellipse, points)).max() < 0.01
-    assert points[:, 0].max() == pytest.approx(30, abs=0.01)
-    assert len(trace(np.ones((5, 5))).points) == 0
-
-
-def test_a_map_with_nothing_above_the_threshold_is_refused():
-    with pytest.raises(MeasurementError, match="nothing was found"):
-        trace(np.full((10, 10), -1.0))
-
-
-def test_the_pixel_grid_contour_of_a_mask_is_a_millimetre_too_small_and_ours_is_not():
-    # an HC of 280 mm in a picture of 540 rows of 0.25 mm, shrunk to 256 rows: 0.527 mm a pixel
-    rng = np.random.default_rng(3)
-    naive, ours = [], []
-    for _ in range(20):
-        head = Ellipse(tuple(rng.uniform(120, 136, 2)), (95, 74), rng.uniform(0, 180))
-        mask = head.mask((256, 256))
-        contours, _ = cv2.findContours(
-            mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-        )
-        pixels = contours[0][:, 0, ::-1].astype(np.float64)
-        traced = trace(np.where(mask, 1.0, -1.0)).points
-        for found, points in ((naive, pixels), (ours, traced)):
-            fit = fit_ellipse(points).ellipse
-            found.append(0.527 * (fit.circumference - head.circumference))
-    assert -2.0 < np.mean(naive) < -0.9
-    assert abs(np.mean(ours)) < 0.05
-
-
 def test_without_rounds_the_fit_is_plain_least_squares_of_all_points():
     ellipse = Ellipse((100.0, 120.0), (50.0, 38.0), 33.0)
     fit = fit_ellipse(ellipse.points(60), rounds=0)
     assert fit.inliers == 1
     assert fit.ellipse.circumference == pytest.approx(ellipse.circumference, rel=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("direction", "ends"),
+    [
+        ((0, 7), [(10, 17), (10, 23)]),
+        ((-0.1, 0), [(12, 20), (8, 20)]),
+        # 45 degrees: 1 / sqrt(1/9 + 1/4) = 1.6641 in rows and in columns
+        ((1, 1), [(8.3359, 18.3359), (11.6641, 21.6641)]),
+    ],
+)
+def test_a_chord_goes_through_the_centre_along_its_direction(direction, ends):
+    found = Ellipse((10, 20), (3, 2), 0).chord(np.array(direction, float))
+    np.testing.assert_allclose(found, ends, atol=1e-4)
+
+
+@steady
+@given(ellipses(), st.floats(0, 360))
+def test_a_chord_ends_on_the_ellipse(ellipse, degrees):
+    direction = np.array([np.sin(np.radians(degrees)), np.cos(np.radians(degrees))])
+    ends = ellipse.chord(direction)
+    np.testing.assert_allclose(ellipse.level(ends), 1, atol=1e-9)
+    np.testing.assert_allclose(ends.mean(axis=0), ellipse.center, atol=1e-6)
+
+
+@pytest.mark.parametrize("direction", [(0.0, 0.0), (np.nan, 1.0), (np.inf, 1.0)])
+def test_a_chord_without_a_direction_is_refused(direction):
+    with pytest.raises(MeasurementError, match="without one"):
+        HEAD.chord(np.array(direction))

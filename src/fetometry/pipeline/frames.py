@@ -1,0 +1,175 @@
+"""Stages 1 to 3, frame by frame: file → Image → Prediction → Finding. One bad file stops no other.
+
+The only place where "not found" is caught, and turned into a `Problem`.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetometry import image as reading
+from fetometry.errors import ImageError, MeasurementError, PlaneError, SpacingError
+from fetometry.geometry import Points
+from fetometry.image.ruler import read_ruler
+from fetometry.measure import measure as measure_plane
+from fetometry.pipeline.settings import RULER, Settings
+from fetometry.types import (
+    Finding,
+    Image,
+    Prediction,
+    Problem,
+    Spacing,
+    same_spacing,
+    spacing_text,
+)
+
+#: Images that are held, and run through the network, at once.
+BATCH = 4
+
+#: Where names may be burned in and no region is known, this share of its size round a structure
+#: is shown.
+MARGIN = 0.15
+
+
+@dataclass(frozen=True)
+class Result:
+    """One frame: its finding where there is one, what was refused, and the picture to draw on.
+
+    In `picture`, everything that could show a patient's name is black.
+    """
+
+    finding: Finding | None
+    problems: tuple[Problem, ...]
+    picture: NDArray[np.uint8] | None
+
+
+def _extent(finding: Finding) -> Points:
+    """Return points (N, 2) of all that was measured; of a shaft only the ends may be known."""
+    if finding.ellipse is not None:
+        return finding.outline_px
+    return np.vstack([finding.outline_px, *finding.points_px.values()])
+
+
+def without_names(image: Image, finding: Finding) -> NDArray[np.uint8]:
+    """Return the pixels, black outside the region measured in where names may be burned in.
+
+    Where overlapping regions disagree, which one is shown is not known: all is black.
+    """
+    if not image.may_show_name:
+        return image.pixels
+    shown, points = np.zeros_like(image.pixels), _extent(finding)
+    try:
+        region = image.region_at(points)
+    except SpacingError:
+        return shown
+    if region is not None:
+        rows, cols = region.rows, region.cols
+    else:
+        low, high = points.min(axis=0), points.max(axis=0)
+        margin = MARGIN * float(np.max(high - low))
+        (top, left), (bottom, right) = low - margin, high + margin
+        rows, cols = (int(max(top, 0)), int(bottom)), (int(max(left, 0)), int(right))
+    inside = (slice(rows[0], rows[1] + 1), slice(cols[0], cols[1] + 1))
+    shown[inside] = image.pixels[inside]
+    return shown
+
+
+def _ruled(image: Image, points_px: Points) -> Spacing:
+    """Return the spacing read off the ruler; an image's own calibration that agrees goes first."""
+    own = image.spacing_at(points_px) if image.regions else None
+    try:
+        read = read_ruler(image.pixels, image.source).spacing
+    except SpacingError as error:
+        if own is not None:
+            return own
+        reason = str(error).removeprefix(f"{image.source}: ")
+        raise SpacingError(f"no millimetres: {reason}") from None
+    if own is None:
+        return read
+    if not same_spacing(read.mm, own.mm):
+        raise SpacingError(
+            f"two spacings: the ruler in the picture says {spacing_text(read.mm)}, but the image's "
+            f"own calibration {spacing_text(own.mm)}; measure without --spacing ruler, or give "
+            "--mm-per-px"
+        )
+    return own
+
+
+def _spacing_of(
+    image: Image, prediction: Prediction, settings: Settings
+) -> tuple[Spacing | None, tuple[Problem, ...]]:
+    points = prediction.outline_px
+    if prediction.plane == "femur" and prediction.ends_px is not None:
+        points = np.vstack([points, prediction.ends_px])
+    try:
+        if settings.spacing == RULER:
+            return _ruled(image, points), ()
+        return image.spacing_at(points), ()
+    except SpacingError as error:
+        return None, (Problem(image.source, image.frame, str(error), exam=image.exam),)
+
+
+def _measured(image: Image, maps: Mapping[str, NDArray[np.float32]], settings: Settings) -> Result:
+    try:
+        prediction = settings.predictor.decode(image, dict(maps), settings.plane)
+        spacing, problems = _spacing_of(image, prediction, settings)
+        finding = measure_plane(image, prediction, spacing)
+    except MeasurementError as error:
+        kind = "other-plane" if isinstance(error, PlaneError) else "refused"
+        problem = Problem(image.source, image.frame, str(error), kind, image.exam)
+        return Result(None, (problem,), None)
+    return Result(finding, problems, without_names(image, finding))
+
+
+def _images(paths: Iterable[Path], settings: Settings) -> Iterator[Image | Problem]:
+    for path in paths:
+        good = 0
+        try:
+            for image in reading.read(path):
+                yield settings.told_of(image)
+                good = image.frame
+        except ImageError as error:
+            yield Problem(str(path), good + 1 if good else None, str(error))
+
+
+def measure_images(items: Iterable[Image | Problem], settings: Settings) -> Iterator[Result]:
+    """Measure images in batches; what could not be read passes through as a problem."""
+    stream = iter(items)
+    while batch := list(itertools.islice(stream, BATCH)):
+        images = [item for item in batch if isinstance(item, Image)]
+        maps = iter(settings.predictor.maps(images) if images else ())
+        for item in batch:
+            if isinstance(item, Problem):
+                yield Result(None, (item,), None)
+            else:
+                yield _measured(item, next(maps), settings)
+
+
+def measure_files(paths: Iterable[Path], settings: Settings) -> Iterator[Result]:
+    """Measure files one after another; one bad file never stops the rest.
+
+    Raises:
+        ModelError: the model cannot be used; nothing can be measured without one.
+    """
+    return measure_images(_images(paths, settings), settings)
+
+
+def pictures_of(findings: Iterable[Finding]) -> Iterator[tuple[Finding, NDArray[np.uint8]]]:
+    """Read the pictures of findings again, as `Result.picture` has them.
+
+    The pictures of a folder do not fit in memory until it is known which of them count.
+
+    Raises:
+        ImageError: a file cannot be read any more.
+    """
+    for finding in findings:
+        for image in reading.read(Path(finding.source)):
+            if image.frame == finding.frame:
+                yield finding, without_names(image, finding)
+                break

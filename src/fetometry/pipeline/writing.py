@@ -1,0 +1,131 @@
+"""Stage 5: measured into a folder, every patient's exam by itself."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from fetometry import report
+from fetometry.errors import ImageError, OutputError, UsageError
+from fetometry.pipeline.exams import assemble, told
+from fetometry.pipeline.frames import Result, measure_files, pictures_of
+from fetometry.pipeline.selecting import SIZES_DISAGREE
+from fetometry.pipeline.settings import Settings
+from fetometry.pipeline.visits import Visit, find_all, visits_of
+from fetometry.report.names import OVERLAYS
+from fetometry.types import Exam, Problem
+
+#: Source → where its overlays go, without frame and suffix.
+Places = Mapping[str, Path]
+
+
+def _shared_root(paths: Iterable[Path]) -> Path:
+    folders = [path if path.is_dir() else path.parent for path in paths]
+    try:
+        return Path(os.path.commonpath([os.path.normpath(f.absolute()) for f in folders]))
+    except ValueError:
+        raise UsageError("the paths lie on different drives; measure one after another") from None
+
+
+def _drawn(results: Iterable[Result], folder: Path, places: Places) -> Iterator[Result]:
+    """Save each picture as it comes, and let go of it."""
+    for result in results:
+        problems, finding = result.problems, result.finding
+        if finding and result.picture is not None:
+            target = report.overlay_path(folder, places[finding.source], finding.frame)
+            try:
+                report.write_overlay(finding, result.picture, target)
+            except OutputError as error:  # the numbers are good, and so are the next images
+                reason = str(error)
+                lost = Problem(finding.source, finding.frame, reason, exam=finding.exam)
+                problems = (*problems, lost)
+        yield replace(result, problems=problems, picture=None)
+
+
+def _draw_again(exam: Exam, folder: Path, places: Places) -> Exam:
+    """Draw the overlays of findings that were flagged when all sizes were known."""
+    late = [f for f in exam.findings if any(SIZES_DISAGREE in m.flags for m in f.measurements)]
+    try:
+        for finding, picture in pictures_of(late):
+            target = report.overlay_path(folder, places[finding.source], finding.frame)
+            report.write_overlay(finding, picture, target)
+    except (ImageError, OutputError) as error:
+        return replace(exam, problems=(*exam.problems, _lost(error, folder)))
+    return exam
+
+
+def _with_picture(exam: Exam, path: Path) -> Exam:
+    """Write the picture of an exam in which something was found."""
+    shown = report.exam_findings(exam)
+    try:
+        pictures = {(f.source, f.frame): picture for f, picture in pictures_of(shown)}
+        if shown:
+            report.write_exam_picture(exam, pictures, path)
+    except (ImageError, OutputError) as error:  # the numbers are good
+        return replace(exam, problems=(*exam.problems, _lost(error, path)))
+    return exam
+
+
+def _lost(error: Exception, path: Path) -> Problem:
+    return Problem(str(path), None, str(error))
+
+
+def _measured(
+    visits: Sequence[Visit],
+    settings: Settings,
+    watch: Callable[[list[Path]], Iterable[Path]],
+    drawn: Callable[[Iterable[Result]], Iterable[Result]],
+) -> Iterator[Exam]:
+    """Measure one visit after another, all files passing through one `watch`."""
+    files = iter(watch([file for visit in visits for file in visit.files]))
+    for visit in visits:
+        results = measure_files(itertools.islice(files, len(visit.files)), settings)
+        yield assemble(drawn(results), settings, name=visit.name)
+    next(files, None)  # lets the watcher see the end
+
+
+def measure_into(
+    folder: Path,
+    paths: Sequence[Path],
+    settings: Settings,
+    *,
+    kinds: Iterable[str],
+    watch: Callable[[list[Path]], Iterable[Path]] = iter,
+) -> tuple[list[Exam], list[Path]]:
+    """Measure files and folders, write what came out into a folder, and return both.
+
+    There is an exam for each patient's visit. `kinds` are of `report.KINDS`. `watch` passes the
+    files on, to show how far it is. Overlays are in folders named below the folder that all paths
+    share.
+
+    Raises:
+        FetometryError: there is no image at any path, the model cannot be used, the folder
+            cannot be written, there is no such kind.
+    """
+    wanted = report.checked_kinds(kinds)
+    files, missing = find_all(paths)
+    _ = settings.predictor  # a model that cannot be used is known before any folder is made
+    places: Places = {}
+    if report.OVERLAY in wanted:
+        root = _shared_root(path for path in paths if path.exists())
+        places = report.overlay_names([str(file) for file in files if file.is_file()], root)
+    report.prepare_folder(folder)
+    visits = visits_of(files)
+
+    def drawn(results: Iterable[Result]) -> Iterable[Result]:
+        return _drawn(results, folder, places) if report.OVERLAY in wanted else results
+
+    exams = told(list(_measured(visits, settings, watch, drawn)), visits, missing)
+    written = []
+    if report.OVERLAY in wanted and any(exam.findings for exam in exams):
+        exams = [_draw_again(exam, folder, places) for exam in exams]
+        written.append(folder / OVERLAYS)
+    if report.PICTURE in wanted:
+        targets = report.exam_paths(exams, folder, ".png")
+        exams = [_with_picture(*pair) for pair in zip(exams, targets, strict=True)]
+        pairs = zip(exams, targets, strict=True)
+        written += [target for exam, target in pairs if exam.selected and target.is_file()]
+    return exams, [*written, *report.write(exams, folder, wanted)]

@@ -1,0 +1,109 @@
+"""Measuring during training, by the predictor's own decoding, at the cache's scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetometry.errors import MeasurementError
+from fetometry.geometry import Matrix, apply, fit_ellipse
+from fetometry.predict.decode import find_ends, mask_outline, output_to_source
+from fetometry.training.data import Row
+
+Maps = Mapping[str, NDArray[np.floating[Any]]]
+
+#: What a plane is judged by.
+MAIN = {"head": "HC", "abdomen": "AC", "femur": "FL"}
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One validation image: its plane, the true and the measured value, was the plane right.
+
+    A failure has 0 as measured value; None stands where there is no truth, or no plane output.
+    """
+
+    plane: str
+    truth_mm: float | None
+    found_mm: float | None
+    plane_is_right: bool | None
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads a network's outputs by what its heads say they mean."""
+
+    outputs: Mapping[str, Mapping[str, Any]]
+    size: tuple[int, int]
+
+    def compare(self, row: Row, maps: Maps, stored: tuple[Matrix, NDArray[np.int64]]) -> Seen:
+        """Measure an image in its own plane; `stored` is the map from its pixels to
+        the input, and its shape."""
+        right = self._plane_is_right(row, maps)
+        truth = row.truth_mm.get(MAIN.get(row.plane, ""))
+        if truth is None or self._named("mask", row.plane) is None:
+            return Seen(row.plane, None, None, right)
+        try:
+            found = self._measured_mm(row, maps, stored)
+        except MeasurementError:
+            found = 0.0
+        return Seen(row.plane, truth, found, right)
+
+    def _named(self, kind: str, plane: str) -> str | None:
+        for name, meaning in self.outputs.items():
+            if meaning["kind"] == kind and plane in meaning.get("planes", (plane,)):
+                return name
+        return None
+
+    def _plane_is_right(self, row: Row, maps: Maps) -> bool | None:
+        name = self._named("planes", row.plane)
+        if name is None:
+            return None
+        classes = self.outputs[name]["classes"]
+        planes = [text.partition(":")[0] for text in classes]
+        shares = np.exp(maps[name] - maps[name].max())
+        totals = {p: shares[[q == p for q in planes]].sum() for p in planes}
+        return bool(max(totals, key=lambda p: totals[p]) == row.plane)
+
+    def _measured_mm(self, row: Row, maps: Maps, stored: tuple[Matrix, NDArray[np.int64]]) -> float:
+        matrix, shape = stored[0], (int(stored[1][0]), int(stored[1][1]))
+        spacing = np.array(row.spacing_mm)
+        logits = maps[str(self._named("mask", row.plane))][0]
+        to_source = output_to_source(matrix, self.size[0] / logits.shape[0])
+        ends = self._named("ends", row.plane)
+        if ends is not None and self.outputs[ends]["tells"] == "length":
+            along = maps[self.outputs[ends]["along"]][0]
+            one, other = apply(to_source, find_ends(maps[ends][0], along)) * spacing
+            return float(np.linalg.norm(one - other))
+        ellipse = fit_ellipse(mask_outline(logits, to_source, shape).points).ellipse
+        return ellipse.scaled(*spacing).circumference
+
+
+def summary(seen: Sequence[Seen]) -> dict[str, float]:
+    """Return, for each plane, mean absolute difference and bias in mm, and what they amount to.
+
+    `val_error` is the mean over the planes of the mean absolute difference in percent; nothing
+    measured at all is 100.
+    """
+    told: dict[str, float] = {}
+    shares = []
+    for plane, name in MAIN.items():
+        pairs = [
+            (case.truth_mm, case.found_mm)
+            for case in seen
+            if case.plane == plane and case.truth_mm is not None and case.found_mm is not None
+        ]
+        if pairs:
+            truth, found = np.array(pairs).T
+            told[f"val_{name}_mm"] = float(np.abs(found - truth).mean())
+            told[f"val_{name}_bias_mm"] = float((found - truth).mean())
+            shares.append(float(np.abs(found / truth - 1).mean()))
+    right = [case.plane_is_right for case in seen if case.plane_is_right is not None]
+    if right:
+        told["val_plane_accuracy"] = float(np.mean(right))
+    told["val_error"] = 100 * float(np.mean(shares)) if shares else 100.0
+    return told
