@@ -196,17 +196,18 @@ def test_the_shipped_models_are_listed_with_the_hash_of_their_files(shipped, run
 def test_a_run_is_exported_with_the_results_that_calibrate_it(run, tmp_path, monkeypatch):
     asked = []
 
-    def export(folder, out, *, calibrate):
-        asked.append((folder, out, calibrate))
+    def export(folder, out, *, checkpoint, calibrate):
+        asked.append((folder, out, checkpoint, calibrate))
         return 1e-4
 
     module = SimpleNamespace(export=export)
     monkeypatch.setattr("fetometry.cli.training._with_torch", lambda name: module)
     results = [tmp_path / "fold0.csv", tmp_path / "fold1.csv"]
-    options = [word for path in results for word in ("--calibrate", path)]
+    options = ["--checkpoint", "last.ckpt"]
+    options += [word for path in results for word in ("--calibrate", path)]
     code, printed = run("export", tmp_path / "run", "--out", tmp_path / "m.onnx", *options)
     assert code == 0
-    assert asked == [(tmp_path / "run", tmp_path / "m.onnx", tuple(results))]
+    assert asked == [(tmp_path / "run", tmp_path / "m.onnx", "last.ckpt", tuple(results))]
     assert "agrees with torch to 1.0e-04" in printed
 
 
