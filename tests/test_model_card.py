@@ -30,7 +30,7 @@ def test_the_head_card_s_table_is_computed_from_the_per_image_results():
     assert summary_markdown(cases("hc18-head-test")) in card("hc18-head")
 
 
-@pytest.mark.parametrize("name", ["exam-test", "exam-fold-validation"])
+@pytest.mark.parametrize("name", ["exam-test", "exam-fold-validation", "exam-without-aloka"])
 def test_the_exam_card_s_tables_are_computed_from_the_per_image_results(name):
     judged, text = cases(name), card("exam")
     assert planes_markdown(judged) in text
