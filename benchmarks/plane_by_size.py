@@ -18,8 +18,8 @@ import numpy as np
 
 from fetometry.image import read
 from fetometry.predict import Predictor, load
+from fetometry.predict.decode import plane_totals
 from fetometry.training import data as datasets
-from fetometry.training.cases import plane_totals
 from fetometry.types import Image
 
 LONG_SIDE_PX, JPEG_QUALITY = 384, 85

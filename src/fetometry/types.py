@@ -28,6 +28,9 @@ PROBLEM_KINDS = ("refused", "other-plane")
 PLANES = ("head", "abdomen", "femur")
 NO_PLANE = "none"
 
+#: What a plane is judged and ordered by.
+MAIN = {"head": "HC", "abdomen": "AC", "femur": "FL"}
+
 #: What twins are called, where somebody says which one an image shows.
 FETUSES = ("A", "B")
 

@@ -3,13 +3,13 @@ import dataclasses
 import pytest
 
 from fetometry.errors import DataError, OutputError
+from fetometry.predict.decode import plane_totals
 from fetometry.training.cases import (
     COLUMNS,
     NAMES,
     Size,
     having,
     measured,
-    plane_totals,
     pool,
     read_cases,
     write_cases,

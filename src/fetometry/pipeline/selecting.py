@@ -13,10 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fetometry.measure import disagreeing
-from fetometry.types import PLANES, Finding, Measurement, Selected
-
-#: The measurement of a plane that orders its repeats, for the median.
-MAIN = {"head": "HC", "abdomen": "AC", "femur": "FL"}
+from fetometry.types import MAIN, PLANES, Finding, Measurement, Selected
 
 #: Frames before and after the best one of a cine that its spread is taken from.
 NEIGHBOURS = 2

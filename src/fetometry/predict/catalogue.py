@@ -45,15 +45,20 @@ class ModelInfo:
 
     def output_of(self, kind: str, plane: str = "") -> str | None:
         """Return the name of the output of a kind (for a plane), or None."""
-        for name, meaning in self.outputs.items():
-            if meaning["kind"] == kind and (not plane or plane in planes_of(meaning)):
-                return name
-        return None
+        return output_of(self.outputs, kind, plane)
 
     @property
     def planes(self) -> tuple[str, ...]:
         """The planes that it measures."""
         return tuple(plane for plane in PLANES if self.output_of("mask", plane))
+
+
+def output_of(outputs: Mapping[str, Mapping[str, Any]], kind: str, plane: str = "") -> str | None:
+    """Return the name of the output of a kind (for a plane) among {name: meaning}, or None."""
+    for name, meaning in outputs.items():
+        if meaning["kind"] == kind and (not plane or plane in planes_of(meaning)):
+            return name
+    return None
 
 
 def planes_of(meaning: Mapping[str, Any]) -> tuple[str, ...]:

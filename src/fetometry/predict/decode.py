@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -60,6 +60,15 @@ def _spots(level: NDArray[np.float64]) -> tuple[Points, NDArray[np.float64]]:
     index = index[np.argsort(-log_p[tuple(index.T)], kind="stable")][:MOST_SPOTS]
     tops = [(_top(log_p[:, col], row), _top(log_p[row], col)) for row, col in index.tolist()]
     return np.array(tops).reshape(-1, 2), log_p[tuple(index.T)]
+
+
+def plane_totals(planes: Mapping[str, float]) -> dict[str, float]:
+    """Return the probability of each plane, all views of a plane together."""
+    totals: dict[str, float] = {}
+    for name, probability in planes.items():
+        plane = name.partition(":")[0]
+        totals[plane] = totals.get(plane, 0.0) + probability
+    return totals
 
 
 def _top(line: NDArray[np.float64], at: int) -> float:

@@ -18,6 +18,7 @@ from fetometry.predict.decode import (
     mask_outline,
     output_to_source,
     plane_probabilities,
+    plane_totals,
 )
 from fetometry.predict.engine import Engine, Maps, open_engine
 from fetometry.types import NO_PLANE, PLANES, TRANS_CEREBELLAR, Image, Prediction
@@ -96,7 +97,7 @@ class Predictor:
         logits = maps[name or ""][0]
         to_source = self._to_source(image, logits)
         outline, ends = self._seen(chosen, maps, logits, (to_source, image.shape))
-        sure = _plane_probability(planes, chosen)
+        sure = plane_totals(planes).get(chosen, 0.0) if planes else None
         return Prediction(
             plane=chosen,
             plane_probability=sure,
@@ -152,11 +153,11 @@ class Predictor:
             return plane
         if not planes:
             return self.planes[0]
-        totals = {name: _plane_probability(planes, name) or 0.0 for name in (*PLANES, NO_PLANE)}
-        found = max(totals, key=lambda name: totals[name])
+        totals = plane_totals(planes)
+        found = max((*PLANES, NO_PLANE), key=lambda name: totals.get(name, 0.0))
         if found not in self.planes:
             raise PlaneError(
-                f"shows none of the planes that are measured ({totals[found]:.0%} sure); "
+                f"shows none of the planes that are measured ({totals.get(found, 0.0):.0%} sure); "
                 f"--plane {'|'.join(self.planes)} measures it all the same"
             )
         return found
@@ -203,13 +204,6 @@ def _shaft(logits: Level, to_source: Matrix, shape: tuple[int, int]) -> Outline:
         return mask_outline(logits, to_source, shape)
     except MeasurementError:
         return Outline(np.zeros((0, 2)), 0)
-
-
-def _plane_probability(planes: Mapping[str, float], plane: str) -> float | None:
-    """Return the probability of a plane, all its views together; None where none is known."""
-    if not planes:
-        return None
-    return sum(p for name, p in planes.items() if name.partition(":")[0] == plane)
 
 
 def _back(mirrored: Level) -> Level:

@@ -111,15 +111,6 @@ class Case:
         return f"{self.dataset}:{self.group}"
 
 
-def plane_totals(planes: Mapping[str, float]) -> dict[str, float]:
-    """Return the probability of each plane, all views of a plane together."""
-    totals: dict[str, float] = {}
-    for name, probability in planes.items():
-        plane = name.partition(":")[0]
-        totals[plane] = totals.get(plane, 0.0) + probability
-    return totals
-
-
 def having(cases: Iterable[Case], name: str) -> list[Case]:
     """Return the cases in which the truth of a measurement is known."""
     return [case for case in cases if name in case.sizes]
@@ -243,7 +234,6 @@ __all__ = [
     "Size",
     "having",
     "measured",
-    "plane_totals",
     "pool",
     "read_cases",
     "write_cases",

@@ -12,7 +12,8 @@ from fetometry.errors import MeasurementError, PlaneError
 from fetometry.image import read
 from fetometry.measure import measure
 from fetometry.predict import Predictor
-from fetometry.training.cases import Case, Size, plane_totals
+from fetometry.predict.decode import plane_totals
+from fetometry.training.cases import Case, Size
 from fetometry.training.data import Row
 from fetometry.training.metrics import ellipse_hausdorff_mm, ellipse_overlap, end_error_mm
 from fetometry.types import NO_PLANE, Finding, Image, Prediction, Spacing

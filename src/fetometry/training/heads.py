@@ -96,6 +96,10 @@ def _summed(logits: Tensor, known: Tensor, losses: Tensor, absent: tuple[Tensor,
     return total.sum() / len(known)
 
 
+def _mask_meaning(planes: tuple[str, ...]) -> Mapping[str, Any]:
+    return {"kind": "mask", "planes": list(planes), "values": "logits"}
+
+
 @dataclass(frozen=True)
 class MaskHead:
     """A filled ellipse as one map of logits (B, 1, h, w).
@@ -127,7 +131,7 @@ class MaskHead:
 
     def meaning(self) -> Mapping[str, Any]:
         """Say that the output is a mask of these planes, in logits."""
-        return {"kind": "mask", "planes": list(self.planes), "values": "logits"}
+        return _mask_meaning(self.planes)
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class ShaftHead:
 
     def meaning(self) -> Mapping[str, Any]:
         """Say that the output is a mask of these planes, in logits."""
-        return {"kind": "mask", "planes": list(self.planes), "values": "logits"}
+        return _mask_meaning(self.planes)
 
 
 @dataclass(frozen=True)

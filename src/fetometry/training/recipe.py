@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import math
 import tomllib
 import types
 import typing
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from fetometry.errors import RecipeError
+from fetometry.strict import Reader
 
 T = typing.TypeVar("T")
 
@@ -120,71 +120,22 @@ def _allowed(cls: type) -> str:
     return ", ".join(f.name for f in dataclasses.fields(cls))
 
 
-def _fits_each(value: Any, expected: Any) -> Any:
-    """Return a list or a table with every item as the expected type, or raise TypeError."""
-    origin, arguments = typing.get_origin(expected), typing.get_args(expected)
-    if origin is Mapping:
-        if not isinstance(value, Mapping):
-            raise TypeError
-        return {_fits(k, arguments[0]): _fits(v, arguments[1]) for k, v in value.items()}
-    if origin is not tuple or not isinstance(value, Sequence) or isinstance(value, str):
-        raise TypeError
-    if arguments[-1] is Ellipsis:
-        return tuple(_fits(item, arguments[0]) for item in value)
-    if len(value) != len(arguments):
-        raise TypeError
-    return tuple(_fits(item, kind) for item, kind in zip(value, arguments, strict=True))
-
-
-def _fits(value: Any, expected: Any) -> Any:
-    """Return the value as the expected type, or raise TypeError."""
-    if typing.get_origin(expected) is not None:
-        return _fits_each(value, expected)
-    if isinstance(value, bool) != (expected is bool):
-        raise TypeError
-    if expected is float and isinstance(value, int | float) and math.isfinite(value):
-        return float(value)
-    if expected is not float and isinstance(expected, type) and isinstance(value, expected):
-        return value
-    raise TypeError
-
-
 def _kind_name(expected: Any) -> str:
     if isinstance(expected, types.GenericAlias):
         return str(expected)
     return str(getattr(expected, "__name__", expected))
 
 
-def strict(cls: type[T], table: Mapping[str, Any], where: str) -> T:
+_READER = Reader(RecipeError, _kind_name)
+
+
+def strict(cls: type[T], table: Any, where: str) -> T:
     """Build a flat dataclass from a TOML table, refusing what does not fit.
 
     Raises:
         RecipeError: an unknown, missing or mistyped key; the message names the allowed ones.
     """
-    if not isinstance(table, Mapping):
-        raise RecipeError(f"{where} must be a table, got {table!r}; allowed: {_allowed(cls)}")
-    hints = typing.get_type_hints(cls)
-    fields = {f.name: f for f in dataclasses.fields(typing.cast(Any, cls))}
-    values = {}
-    for key, value in table.items():
-        if key not in fields:
-            raise RecipeError(f"{where}: unknown key {key!r}; allowed: {_allowed(cls)}")
-        try:
-            values[key] = _fits(value, hints[key])
-        except TypeError:
-            raise RecipeError(
-                f"{where}: {key} must be {_kind_name(hints[key])}, got {value!r}"
-            ) from None
-    for name, spec in fields.items():
-        required = (
-            spec.default is dataclasses.MISSING and spec.default_factory is dataclasses.MISSING
-        )
-        if required and name not in values:
-            raise RecipeError(f"{where}: {name} is missing; allowed: {_allowed(cls)}")
-    try:
-        return cls(**values)
-    except RecipeError as error:
-        raise RecipeError(f"{where}: {error}") from None
+    return _READER.build(cls, table, where)
 
 
 def _component(table: Any, where: str) -> Component:

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from fetometry.errors import DataError
+from fetometry.predict.decode import plane_totals
 from fetometry.training.calibrate import VIEW, expected_calibration_error
-from fetometry.training.cases import MEASUREMENTS, Case, having, measured, plane_totals
+from fetometry.training.cases import MEASUREMENTS, Case, having, measured
 from fetometry.training.metrics import Agreement, Estimate, agreement, bootstrap, mean, share
 from fetometry.types import NO_PLANE, PLANES
 

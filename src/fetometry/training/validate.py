@@ -11,13 +11,18 @@ from numpy.typing import NDArray
 
 from fetometry.errors import MeasurementError
 from fetometry.geometry import Matrix, apply, fit_ellipse
-from fetometry.predict.decode import find_ends, mask_outline, output_to_source
+from fetometry.predict.catalogue import output_of
+from fetometry.predict.decode import (
+    find_ends,
+    mask_outline,
+    output_to_source,
+    plane_probabilities,
+    plane_totals,
+)
 from fetometry.training.data import Row
+from fetometry.types import MAIN
 
 Maps = Mapping[str, NDArray[np.floating[Any]]]
-
-#: What a plane is judged by.
-MAIN = {"head": "HC", "abdomen": "AC", "femur": "FL"}
 
 
 @dataclass(frozen=True)
@@ -41,11 +46,10 @@ class Reader:
     size: tuple[int, int]
 
     def compare(self, row: Row, maps: Maps, stored: tuple[Matrix, NDArray[np.int64]]) -> Seen:
-        """Measure an image in its own plane; `stored` is the map from its pixels to
-        the input, and its shape."""
+        """Measure an image in its own plane; `stored` is the map to the input, and its shape."""
         right = self._plane_is_right(row, maps)
         truth = row.truth_mm.get(MAIN.get(row.plane, ""))
-        if truth is None or self._named("mask", row.plane) is None:
+        if truth is None or output_of(self.outputs, "mask", row.plane) is None:
             return Seen(row.plane, None, None, right)
         try:
             found = self._measured_mm(row, maps, stored)
@@ -53,28 +57,19 @@ class Reader:
             found = 0.0
         return Seen(row.plane, truth, found, right)
 
-    def _named(self, kind: str, plane: str) -> str | None:
-        for name, meaning in self.outputs.items():
-            if meaning["kind"] == kind and plane in meaning.get("planes", (plane,)):
-                return name
-        return None
-
     def _plane_is_right(self, row: Row, maps: Maps) -> bool | None:
-        name = self._named("planes", row.plane)
+        name = output_of(self.outputs, "planes")
         if name is None:
             return None
-        classes = self.outputs[name]["classes"]
-        planes = [text.partition(":")[0] for text in classes]
-        shares = np.exp(maps[name] - maps[name].max())
-        totals = {p: shares[[q == p for q in planes]].sum() for p in planes}
-        return bool(max(totals, key=lambda p: totals[p]) == row.plane)
+        totals = plane_totals(plane_probabilities(maps[name], self.outputs[name]["classes"], 1.0))
+        return max(totals, key=lambda plane: totals[plane]) == row.plane
 
     def _measured_mm(self, row: Row, maps: Maps, stored: tuple[Matrix, NDArray[np.int64]]) -> float:
         matrix, shape = stored[0], (int(stored[1][0]), int(stored[1][1]))
         spacing = np.array(row.spacing_mm)
-        logits = maps[str(self._named("mask", row.plane))][0]
+        logits = maps[str(output_of(self.outputs, "mask", row.plane))][0]
         to_source = output_to_source(matrix, self.size[0] / logits.shape[0])
-        ends = self._named("ends", row.plane)
+        ends = output_of(self.outputs, "ends", row.plane)
         if ends is not None and self.outputs[ends]["tells"] == "length":
             along = maps[self.outputs[ends]["along"]][0]
             one, other = apply(to_source, find_ends(maps[ends][0], along)) * spacing
