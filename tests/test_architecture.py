@@ -21,15 +21,19 @@ PACKAGE = ROOT / "src" / "fetometry"
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-NOUNS = ("errors", "geometry", "types")
+NOUNS = ("errors", "geometry", "types", "volume")
 STAGES = ("image", "predict", "measure", "growth", "report")
 TRAINING = ("image", "predict", "measure", "growth", "phantom", "strict")
 ANYTHING = (
     *NOUNS, *STAGES, "phantom", "pipeline", "preparing", "public names", "training", "version",
 )  # fmt: skip
-TORCH = ("torch", "lightning", "segmentation_models_pytorch", "timm")
+TORCH = ("torch", "torchvision", "lightning", "segmentation_models_pytorch", "timm")
 #: Not in the base installation, or slow to load: only ever inside a function.
-LAZY = ("openvino", "SimpleITK", *TORCH)
+LAZY = ("openvino", "SimpleITK", "ray", *TORCH)
+#: What of `training` works without torch: it prepares, it judges, and it tells of finished runs.
+JUDGING = ("recipe", "metrics", "evaluate", "cases", "results", "compare", "calibrate", "plots")
+TELLING = ("spec", "grid", "records", "table", "words", "canvas", "curves", "figures", "collect")
+OTHERS = ("gallery", "baselines", "sweep.panels", "sweep.systems", "sweep.page", "metrics_3d")
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ UNITS = {
     "errors": Unit(("errors",)),
     "geometry": Unit(_folder("geometry"), ("errors",), ("cv2", "numpy")),
     "types": Unit(("types",), ("errors", "geometry"), ("numpy",)),
-    "phantom": Unit(_folder("phantom"), NOUNS, ("cv2", "numpy", "pydicom")),
+    "volume": Unit(("volume",), ("errors", "geometry", "types"), ("numpy",)),
+    "phantom": Unit(_folder("phantom"), NOUNS, ("SimpleITK", "cv2", "numpy", "pydicom")),
     "image": Unit(_folder("image"), NOUNS, ("SimpleITK", "cv2", "numpy", "pydicom")),
     "predict": Unit(_folder("predict"), NOUNS, ("cv2", "numpy", "onnxruntime", "openvino")),
     "measure": Unit(_folder("measure"), NOUNS, ("numpy",)),
@@ -68,16 +73,10 @@ UNITS = {
         (
             "training",
             *_folder("training.data"),
+            *_folder("training.exchange"),
             "training.manifest*",
-            "training.recipe",
-            "training.metrics",
-            "training.evaluate",
-            "training.cases",
-            "training.results",
-            "training.compare",
-            "training.calibrate",
-            "training.plots",
-            "training.gallery",
+            *(f"training.{name}" for name in (*JUDGING, *OTHERS)),
+            *("training.sweep", *(f"training.sweep.{name}" for name in TELLING)),
         ),
         (*NOUNS, *TRAINING, "version"),
         ("cv2", "matplotlib", "numpy"),
@@ -92,6 +91,7 @@ UNITS = {
             "onnx",
             "onnxruntime",
             "onnxscript",
+            "ray",
             "safetensors",
             *TORCH,
         ),

@@ -1,7 +1,8 @@
-"""`phantom head`, `phantom abdomen` and `phantom femur`."""
+"""`phantom head`, `phantom abdomen`, `phantom femur` and `phantom femur3d`."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,6 +21,11 @@ app = typer.Typer(no_args_is_help=True, help="Make synthetic images with known t
 
 DICOM = ".dcm"
 SUFFIXES = (DICOM, ".png")
+
+VolumeFile = Annotated[Path, typer.Option(help="a .nii.gz, .nii, .mha or .nrrd file")]
+Age = Annotated[str | None, typer.Option(help="its age: 27w, 27w3d, 27+3 or 192d; 23 to 31 weeks")]
+Difficulty = Annotated[str, typer.Option(help="clean, clinical, or a number from 0 to 1")]
+Volume = Annotated[str, typer.Option(help="small or full: voxels of 0.8 or of 0.38 mm")]
 
 Size = Annotated[float | None, typer.Option(help="its true size; as in the demo unless given")]
 
@@ -68,3 +74,58 @@ def femur(out: options.PhantomFile, fl_mm: Size = None, seed: options.Seed = 0) 
     from fetometry import phantom
 
     _write(out, lambda: phantom.femur(phantom.FemurSpec(**_given(fl_mm=fl_mm), seed=seed)), "FL")
+
+
+def _age_days(text: str | None) -> int | None:
+    """Return an age in days; unlike a patient's, a phantom's may be given in weeks alone."""
+    from fetometry.growth import GrowthError, parse_ga
+
+    if text is None:
+        return None
+    weeks = re.fullmatch(r"\s*(\d{1,2})\s*w\s*", text, re.IGNORECASE)
+    try:
+        return parse_ga(f"{weeks[1]}w0d" if weeks else text)
+    except GrowthError as error:
+        raise UsageError(f"--ga: {error}") from None
+
+
+def _difficulty(text: str) -> float:
+    from fetometry.phantom import DIFFICULTIES
+
+    try:
+        return DIFFICULTIES[text] if text in DIFFICULTIES else float(text)
+    except ValueError:
+        names = ", ".join(DIFFICULTIES)
+        raise UsageError(f"--difficulty is {names} or 0 to 1, got {text!r}") from None
+
+
+@app.command()
+def femur3d(
+    out: VolumeFile,
+    ga: Age = None,
+    fl_mm: Size = None,
+    difficulty: Difficulty = "clinical",
+    size: Volume = "small",
+    seed: options.Seed = 0,
+) -> None:
+    """Make a volume with a femur of known length and volume, its mask and its truth beside it."""
+    from fetometry import phantom
+    from fetometry.phantom.femur3d.write import simpleitk, volume_suffix
+
+    with plain_errors():
+        volume_suffix(out)
+        simpleitk()  # before the work, not after it
+        if size not in phantom.SIZES:
+            raise UsageError(f"--size is {' or '.join(phantom.SIZES)}, got {size!r}")
+        shape, voxel_mm = phantom.SIZES[size]
+        spec = phantom.FemurVolumeSpec(
+            ga_days=_age_days(ga),
+            fl_mm=fl_mm,
+            difficulty=_difficulty(difficulty),
+            shape=shape,
+            voxel_mm=voxel_mm,
+            seed=seed,
+        )
+        made = phantom.femur3d(spec)
+        phantom.write_volume(made, out)
+    say(f"{out}: FL {made.length_mm:.1f} mm, {made.volume_ml:.2f} mL, {voxel_mm:g} mm per voxel")

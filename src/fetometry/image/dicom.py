@@ -56,7 +56,7 @@ _UNDEFINED = 0xFFFFFFFF
 _FRAME_HEADER_BYTES = 1 << 17
 
 #: What pydicom was seen to raise on files that are damaged or break the standard.
-_PYDICOM_RAISES = (
+PYDICOM_RAISES = (
     ArithmeticError,
     AttributeError,
     BytesLengthException,
@@ -98,25 +98,25 @@ def exam_key(path: Path) -> str:
         with quiet.pydicom:
             tags = [*_PATIENT, _STUDY]
             return _exam(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags), path)
-    except (InvalidDicomError, *_PYDICOM_RAISES):
+    except (InvalidDicomError, *PYDICOM_RAISES):
         return ""  # reading it will say why
 
 
 @contextmanager
-def _refused(source: str, what: str) -> Iterator[None]:
+def explained(source: str, what: str) -> Iterator[None]:
     """Run pydicom without its warnings, and turn what it raises into one line."""
     try:
         with quiet.pydicom:
             yield
     except InvalidDicomError:
         raise ImageError(f"{source}: not a DICOM file: it lacks the mark DICM") from None
-    except _PYDICOM_RAISES as error:
+    except PYDICOM_RAISES as error:
         reason = textwrap.shorten(str(error), 160) or type(error).__name__
         raise ImageError(f"{source}: {what}: {reason}") from error
 
 
 @dataclass(frozen=True)
-class _Header:
+class Header:
     """The part of a dataset that its pixels are read by, decoded and checked for being there."""
 
     dataset: Dataset
@@ -140,14 +140,14 @@ class _Header:
         return (self.shape[0] * self.shape[1] * samples * self.bits + 7) // 8
 
 
-def _header(dataset: Dataset, source: str) -> _Header:
+def _header(dataset: Dataset, source: str) -> Header:
     name = UID(str(dataset.get("SOPClassUID", ""))).name or "DICOM file"
     rows, cols = dataset.get("Rows"), dataset.get("Columns")
     if rows is None or cols is None:
         raise ImageError(f"{source}: the {name} holds no image (no Rows and Columns)")
     shape = int(rows), int(cols)
     check_size(shape, source)
-    return _Header(
+    return Header(
         dataset=dataset,
         syntax=UID(str(dataset.file_meta.get("TransferSyntaxUID", ""))),
         shape=shape,
@@ -163,7 +163,7 @@ def _header(dataset: Dataset, source: str) -> _Header:
     )
 
 
-def _check_syntax(header: _Header, source: str) -> None:
+def _check_syntax(header: Header, source: str) -> None:
     advice = "export it uncompressed, or as RLE, JPEG or JPEG 2000"
     try:
         decoder = get_decoder(header.syntax)
@@ -177,7 +177,7 @@ def _check_syntax(header: _Header, source: str) -> None:
         raise ImageError(f"{source}: no installed decoder takes {header.syntax.name}; {advice}")
 
 
-def _check_photometric(header: _Header, source: str) -> None:
+def _check_photometric(header: Header, source: str) -> None:
     tag = header.photometric
     wanted = SAMPLES.get(tag)
     if wanted is None:
@@ -207,7 +207,7 @@ def _check_photometric(header: _Header, source: str) -> None:
         )
 
 
-def _check_native(file: BinaryIO, length: int, header: _Header, source: str) -> None:
+def _check_native(file: BinaryIO, length: int, header: Header, source: str) -> None:
     """Compare the length of uncompressed pixels with what the tags say."""
     start = file.tell()
     there = min(length, file.seek(0, 2) - start)
@@ -251,7 +251,7 @@ def _fragments(file: BinaryIO, source: str) -> Iterator[bytes]:
         raise ImageError(f"{source}: the pixel data are truncated; copy or export it again")
 
 
-def _check_codestream(found: Codestream, header: _Header, source: str) -> None:
+def _check_codestream(found: Codestream, header: Header, source: str) -> None:
     tagged = f"{header.shape[1]} x {header.shape[0]} pixels of {header.samples} samples"
     coded = f"{found.shape[1]} x {found.shape[0]} of {found.samples}"
     if found.shape != header.shape or found.samples != header.samples:
@@ -271,7 +271,7 @@ def _check_codestream(found: Codestream, header: _Header, source: str) -> None:
         )
 
 
-def _check_fragments(file: BinaryIO, header: _Header, source: str) -> None:
+def _check_fragments(file: BinaryIO, header: Header, source: str) -> None:
     """Compare the frames that are compressed as JPEG or JPEG 2000 with the tags."""
     jpeg2000 = header.syntax in JPEG2000TransferSyntaxes
     described = False
@@ -289,7 +289,7 @@ def _check_fragments(file: BinaryIO, header: _Header, source: str) -> None:
         described = True
 
 
-def _check_pixels(file: BinaryIO, header: _Header, source: str) -> bool:
+def _check_pixels(file: BinaryIO, header: Header, source: str) -> bool:
     """Check the pixel data, at whose tag the file is positioned, without reading them.
 
     Tell whether they lie where the transfer syntax says: not so where all elements are deflated,
@@ -314,12 +314,12 @@ def _check_pixels(file: BinaryIO, header: _Header, source: str) -> bool:
     return explicit != header.syntax.is_implicit_VR
 
 
-def _open(path: Path, source: str) -> tuple[_Header, bool]:
+def open_checked(path: Path, source: str) -> tuple[Header, bool]:
     """Read everything but the pixels, and refuse what cannot be decoded faithfully.
 
     The second value tells whether the pixels can be read straight from the file.
     """
-    with _refused(source, "the DICOM file is damaged"), path.open("rb") as file:
+    with explained(source, "the DICOM file is damaged"), path.open("rb") as file:
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
         header = _header(dataset, source)
         _check_syntax(header, source)
@@ -328,21 +328,21 @@ def _open(path: Path, source: str) -> tuple[_Header, bool]:
     return header, in_place
 
 
-def _decoded(pixels: Path | Dataset, header: _Header) -> Iterator[NDArray[Any]]:
+def _decoded(pixels: Path | Dataset, header: Header) -> Iterator[NDArray[Any]]:
     if header.syntax.is_encapsulated and header.syntax != RLELossless:
         # the codestream orders its samples itself, and decoders return them pixel by pixel
         return iter_pixels(pixels, planar_configuration=0)
     return iter_pixels(pixels)
 
 
-def _frames(path: Path, header: _Header, in_place: bool) -> Iterator[NDArray[Any]]:
+def frames_of(path: Path, header: Header, in_place: bool) -> Iterator[NDArray[Any]]:
     """Yield (H, W) or RGB (H, W, 3) pixels, one frame in memory at a time where possible."""
     source = str(path)
-    with _refused(source, "the DICOM file is damaged"):
+    with explained(source, "the DICOM file is damaged"):
         frames = _decoded(path if in_place else pydicom.dcmread(path), header)
     found = 0
     while True:
-        with _refused(source, f"frame {found + 1} cannot be decoded"):
+        with explained(source, f"frame {found + 1} cannot be decoded"):
             pixels = next(frames, None)
             if pixels is None:
                 break
@@ -367,8 +367,8 @@ def read(path: Path) -> Iterator[Image]:
             syntax that cannot be decoded, or nothing in it to measure.
     """
     source = str(path)
-    header, in_place = _open(path, source)
-    for number, pixels in enumerate(_frames(path, header, in_place), start=1):
+    header, in_place = open_checked(path, source)
+    for number, pixels in enumerate(frames_of(path, header, in_place), start=1):
         grey = to_grey(pixels)
         if header.photometric == "MONOCHROME1":  # its lowest value is white
             grey = 255 - grey

@@ -1,0 +1,99 @@
+"""The noun for 3D: a volume of grey voxels that knows how large they are and how they lie.
+
+Index order is (slice, row, col) everywhere.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fetometry.errors import ImageError, SpacingError
+from fetometry.geometry import Points
+from fetometry.types import SPACING_RANGE_MM
+
+#: How far from right angles, and from length 1, the directions of the axes may be.
+AXES_TOLERANCE = 1e-3
+
+
+def _identity() -> NDArray[np.float64]:
+    return np.eye(3)[::-1].copy()
+
+
+def checked_spacing_3d(spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+    """Return the spacing (slice, row, col) if all three numbers are believable.
+
+    Raises:
+        SpacingError: a number is not finite, not positive or outside `SPACING_RANGE_MM`.
+    """
+    low, high = SPACING_RANGE_MM
+    # slices may lie farther apart than pixels do
+    for value, most in zip(spacing_mm, (10 * high, high, high), strict=True):
+        if not np.isfinite(value) or not low <= value <= most:
+            raise SpacingError(
+                f"voxels must measure {low} to {high:g} mm (slices up to {10 * high:g} mm apart), "
+                f"got {' x '.join(f'{s:g}' for s in spacing_mm)}; is it in cm or in metres?"
+            )
+    slices, rows, cols = (float(value) for value in spacing_mm)
+    return slices, rows, cols
+
+
+@dataclass(frozen=True)
+class Volume:
+    """Grey voxels (D, H, W) uint8 with their spacing and orientation.
+
+    `spacing_mm` is (slice, row, col), or None where the file does not say: `spacing_problem`
+    then says why. `axes[i]` (3,) is the direction, in patient coordinates (x to the left, y to
+    the back, z to the head), in which the index of axis i grows; `origin_mm` (3,) is where voxel
+    (0, 0, 0) lies there.
+    """
+
+    voxels: NDArray[np.uint8]
+    source: str
+    spacing_mm: tuple[float, float, float] | None = None
+    spacing_problem: str = ""
+    axes: NDArray[np.float64] = field(default_factory=_identity)
+    origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        if self.voxels.ndim != 3 or self.voxels.dtype != np.uint8:
+            raise ImageError(f"{self.source}: voxels must be (D, H, W) uint8")
+        if min(self.voxels.shape) < 1:
+            raise ImageError(f"{self.source}: the volume has no voxels")
+        if self.spacing_mm is not None:
+            checked_spacing_3d(self.spacing_mm)
+        if self.axes.shape != (3, 3) or not np.allclose(
+            self.axes @ self.axes.T, np.eye(3), atol=AXES_TOLERANCE
+        ):
+            raise ImageError(f"{self.source}: the axes must be three directions at right angles")
+        if not np.isfinite(self.origin_mm).all():
+            raise ImageError(f"{self.source}: where voxel (0, 0, 0) lies must be finite numbers")
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Slices, rows and columns."""
+        slices, rows, cols = self.voxels.shape
+        return slices, rows, cols
+
+    @property
+    def known_spacing_mm(self) -> tuple[float, float, float]:
+        """The spacing (slice, row, col).
+
+        Raises:
+            SpacingError: it is not known.
+        """
+        if self.spacing_mm is None:
+            reason = self.spacing_problem or "the volume does not say how large a voxel is"
+            raise SpacingError(f"{self.source}: no millimetres: {reason}")
+        return self.spacing_mm
+
+    def to_patient_mm(self, points: Points) -> Points:
+        """Map points (N, 3) of (slice, row, col) to patient coordinates (x, y, z) in mm.
+
+        Raises:
+            SpacingError: the spacing is not known.
+        """
+        scaled = points * np.array(self.known_spacing_mm)
+        return np.asarray(scaled @ self.axes + np.array(self.origin_mm))
