@@ -30,6 +30,7 @@ COMMANDS = (
     ("phantom", "head"),
     ("phantom", "abdomen"),
     ("phantom", "femur"),
+    ("phantom", "femur3d"),
     ("doctor",),
     ("models",),
     ("evaluate",),
@@ -38,6 +39,11 @@ COMMANDS = (
     ("prepare",),
     ("train",),
     ("export",),
+    ("export-data",),
+    ("sweep",),
+    ("reproduce",),
+    ("collect",),
+    ("systems",),
 )
 
 

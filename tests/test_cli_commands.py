@@ -201,7 +201,7 @@ def test_a_run_is_exported_with_the_results_that_calibrate_it(run, tmp_path, mon
         return 1e-4
 
     module = SimpleNamespace(export=export)
-    monkeypatch.setattr("fetometry.cli.training._with_torch", lambda name: module)
+    monkeypatch.setattr("fetometry.cli.training.with_torch", lambda name: module)
     results = [tmp_path / "fold0.csv", tmp_path / "fold1.csv"]
     options = ["--checkpoint", "last.ckpt"]
     options += [word for path in results for word in ("--calibrate", path)]

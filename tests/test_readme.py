@@ -61,7 +61,7 @@ def test_the_first_block_installs_and_runs_the_demo():
 @needs_bash
 def test_the_test_block_installs_the_extras_and_runs_pytest():
     lines = block("tests").stdout.splitlines()
-    assert lines == ['pip install ".[dev,train]"', "python -m pytest"]
+    assert lines == ['pip install ".[dev,train,cluster,volume]"', "python -m pytest"]
 
 
 @needs_bash
@@ -118,7 +118,7 @@ def test_every_flag_in_words_can_be_raised():
 
 
 def test_the_commands_are_those_of_the_program():
-    listed = re.findall(r"^[ │|]+([a-z]+) {2,}", command_line("--help").stdout, re.M)
+    listed = re.findall(r"^[ │|]+([a-z][a-z-]+) {2,}", command_line("--help").stdout, re.M)
     shown = {code_words(row[0])[0].split()[1] for row in table_after("command")}
     assert shown == set(listed)
 

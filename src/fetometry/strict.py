@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import tomllib
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from fetometry.errors import FetometryError
@@ -19,6 +21,19 @@ class Reader:
 
     error: type[FetometryError]
     words: Callable[[Any], str]
+
+    def toml(self, path: Path) -> dict[str, Any]:
+        """Read a TOML file.
+
+        Raises:
+            FetometryError: `error`: it cannot be read, or is not TOML.
+        """
+        try:
+            return tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise self.error(f"{path}: cannot be read ({error.strerror})") from None
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise self.error(f"{path}: not a TOML file ({error})") from None
 
     def build(self, cls: type[T], table: Any, where: str) -> T:
         """Build a flat dataclass from a TOML table.

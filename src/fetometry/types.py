@@ -243,7 +243,8 @@ class Prediction:
     `outline_px` (N, 2) is the visible, sub-pixel outline in order round the structure; where the
     image edge cuts it there are no points. Of a femur it is the outline of the ossified shaft.
     `ends_px` (2, 2) are, in no particular order, the two ends of that shaft, or of the
-    transverse diameter of an abdomen. `candidates` counts the separate structures seen.
+    transverse diameter of an abdomen. `size_px` is the plane's main measurement where a model tells
+    the number alone: then there is no outline. `candidates` counts the separate structures seen.
     `softness` is how much the radius (of a femur, the area) changes, relative to itself, when
     the outline is drawn at probability 0.25 instead of 0.75: the model's own doubt about the
     edge. `planes` has the calibrated probability of every plane the model tells apart,
@@ -258,6 +259,7 @@ class Prediction:
     softness: float
     model: ModelRef
     ends_px: Points | None = None
+    size_px: float | None = None
     planes: Mapping[str, float] = field(default_factory=dict)
     intervals: Mapping[str, SizeInterval] = field(default_factory=dict)
     flags: tuple[str, ...] = ()

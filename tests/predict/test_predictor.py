@@ -7,7 +7,7 @@ from fetometry.errors import MeasurementError, ModelError
 from fetometry.geometry import Ellipse, distances_to, fit_ellipse, letterbox
 from fetometry.predict import Predictor, load
 from fetometry.predict.engine import Engine
-from fetometry.predict.predictor import softness
+from fetometry.predict.seeing import softness
 from fetometry.types import Image
 from tests.conftest import HEAD, SHAPE, bright_engine, bright_info, painted
 

@@ -29,7 +29,8 @@ class Fake:
         self.info = SimpleNamespace(
             ref=ModelRef("fake", "ab" * 32, "CC0-1.0"),
             details={},
-            output_of=lambda kind: "plane" if kind == "planes" and self.odds else None,
+            outputs={"plane": {"kind": "planes", "classes": list(PLANE_CLASSES)}},
+            output_of=lambda kind, plane="": "plane" if kind == "planes" and self.odds else None,
         )
 
     def maps(self, images):

@@ -49,6 +49,31 @@ def test_without_augmentation_the_canvas_stays_as_it_is():
     torch.testing.assert_close(warped[:, 0], pixels.float(), atol=2e-3, rtol=0)
 
 
+def linear(**changes):
+    maps = augment.random_maps(
+        200, (60, 90), (Input((60, 90), 0.0, 1.0), Augment(**changes)), rng()
+    )
+    return maps[:, :, :2]
+
+
+def test_turns_in_steps_are_multiples_of_the_step():
+    turns = linear(rotate_deg=60.0, rotate_step_deg=20.0)
+    degrees = torch.rad2deg(torch.atan2(turns[:, 1, 0], turns[:, 0, 0]))
+    assert sorted(set(degrees.round().int().tolist())) == [-60, -40, -20, 0, 20, 40, 60]
+
+
+def test_a_mirrored_picture_has_left_and_right_exchanged_and_never_up_and_down():
+    sides = {tuple(torch.diagonal(one).int().tolist()) for one in linear(mirror=True)}
+    assert sides == {(1, 1), (1, -1)}
+
+
+def test_an_ellipse_is_whole_while_its_outermost_points_lie_in_the_input():
+    shape = torch.diag(torch.tensor([100.0, 400.0]))  # 10 px up and down, 20 left and right
+    centers = torch.tensor([[9.6, 50.0], [9.4, 50.0], [30.0, 19.6], [30.0, 69.6], [49.6, 45.0]])
+    ellipses = Ellipses(centers, shape.expand(5, 2, 2))
+    assert augment.whole(ellipses, (60, 90)).tolist() == [True, False, True, False, False]
+
+
 @pytest.mark.parametrize("cache", [(128, 192), (128, 128), (96, 192)])
 def test_halving_by_the_map_equals_the_letterbox_of_the_predictor(cache):
     pixels = np.random.default_rng(0).integers(0, 256, cache, dtype=np.uint8)

@@ -17,7 +17,15 @@ from fetometry.training.cases import (
 from tests.training.judged import case, head, sized, sure_of
 
 HEADS = [
-    head(1.0, "1.png", flags=("poor-fit", "cut-by-edge"), mm_per_px=0.125),
+    head(
+        1.0,
+        "1.png",
+        flags=("poor-fit", "cut-by-edge"),
+        mm_per_px=0.125,
+        pixel_accuracy=0.97,
+        mask_dice=0.96,
+        mean_iou=0.93,
+    ),
     head(-100.0, "2.png", failure='a "quoted", reason', dice=0.0),
 ]
 ALL = [
@@ -44,6 +52,18 @@ def test_a_row_has_a_cell_for_everything_and_empty_ones_where_it_does_not_apply(
     assert (cells["FL_low_mm"], cells["FL_high_mm"]) == ("25.50000", "102.00000")
     assert all(cells[f"{name}_truth_mm"] == "" for name in NAMES if name != "FL")
     assert (cells["p_head"], cells["dice"], cells["mm_per_px"]) == ("", "", "")
+
+
+def test_results_of_an_earlier_version_are_read_without_the_numbers_of_the_mask(tmp_path):
+    path = tmp_path / "cases.csv"
+    write_cases(ALL, path)
+    lines = [line.split(",") for line in path.read_text(encoding="utf-8").splitlines()[:2]]
+    at = COLUMNS.index("pixel_accuracy")
+    assert COLUMNS[at : at + 3] == ("pixel_accuracy", "mask_dice", "mean_iou")
+    path.write_text("".join(",".join(x[:at] + x[at + 3 :]) + "\n" for x in lines), "utf-8")
+    (found,) = read_cases(path)
+    changes = {"pixel_accuracy": None, "mask_dice": None, "mean_iou": None}
+    assert found == dataclasses.replace(ALL[0], **changes)
 
 
 def test_the_csv_keeps_a_hundredth_of_a_micrometre_of_any_length(tmp_path):

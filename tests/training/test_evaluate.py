@@ -6,7 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from fetometry.geometry import Ellipse
+from fetometry.geometry import Ellipse, apply, letterbox
+from fetometry.predict.engine import Engine
 from fetometry.predict.predictor import Predictor
 from fetometry.training import evaluate as judging
 from fetometry.training.data import Row
@@ -154,6 +155,7 @@ def test_a_failure_counts_with_its_full_error(plane, request, row):
 def test_a_size_that_no_fetus_has_is_a_failure_too(row):
     case = judging.judge(row, Fake(enlarged(0.2)))
     assert case.failure.startswith("HC must be 40 to 420 mm")
+    assert str(row.image.parent) not in case.failure  # results are shared, folders are not
     assert case.sizes["HC"].failed
 
 
@@ -239,6 +241,75 @@ def test_a_model_that_tells_planes_apart_is_given_all(row, femur, nothing):
     cases = list(judging.evaluate([row, femur, nothing], fake))
     assert [case.plane for case in cases] == ["head", "femur", "none"]
     assert [bool(case.failure) for case in cases] == [False, True, True]
+
+
+#: Of the picture's shape, so that the input is the picture; then half of it, in a square.
+SAME, HALF = (160, 240), (120, 120)
+#: The pixels inside the truth, as they are drawn.
+AREA = np.count_nonzero(TRUTH.mask((160, 240)))
+
+
+def masking(ellipse, size=SAME, stride=1, outputs=None):
+    """A predictor whose mask has the logits of an ellipse of the picture, in pixels from its edge.
+
+    Without an ellipse it sees nothing.
+    """
+    h, w = size[0] // stride, size[1] // stride
+    grid = np.stack(np.mgrid[:h, :w], axis=-1) * stride + (stride - 1) / 2
+    matrix = letterbox((160, 240), size)
+    back = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))[:2]
+    at = apply(back, grid.reshape(-1, 2)).reshape(h, w, 2)
+    level = np.full((h, w), -9.0) if ellipse is None else -toy_level(ellipse, at)
+    maps = {"outline": level[None, None].astype(np.float32)}
+    meaning = outputs or {"outline": {"kind": "mask", "planes": ["head"]}}
+    info = conftest.bright_info(size=size, outputs=meaning)
+    return Predictor(info, Engine("drawn", lambda batch: maps))
+
+
+def toy_level(ellipse, at):
+    """How far points are outside an ellipse, in pixels; negative inside."""
+    return (ellipse.level(at) - 1) * ellipse.semi_axes[1]
+
+
+@pytest.mark.parametrize(("size", "stride", "wrong"), [(SAME, 1, 0), (SAME, 2, 12), (HALF, 1, 12)])
+def test_a_right_mask_is_right_in_the_picture_s_own_pixels(row, size, stride, wrong):
+    case = judging.judge(row, masking(TRUTH, size, stride))
+    assert case.failure == ""
+    # of 160 x 240 pixels; a coarse grid errs in a few at the edge
+    assert case.pixel_accuracy >= 1 - wrong / (160 * 240)
+    assert case.mask_dice >= 1 - wrong / (2 * AREA - wrong)
+    assert (case.mean_iou == 1) == (wrong == 0)
+
+
+def test_a_mask_a_tenth_too_large_has_the_numbers_of_its_areas(row):
+    a, b = TRUTH.semi_axes
+    case = judging.judge(row, masking(Ellipse(TRUTH.center, (1.1 * a, 1.1 * b), TRUTH.angle_deg)))
+    ours = 1.21 * AREA
+    assert case.mask_dice == pytest.approx(2 / 2.21, abs=2e-3)
+    assert case.pixel_accuracy == pytest.approx(1 - 0.21 * AREA / (160 * 240), abs=1e-3)
+    outside = (160 * 240 - ours) / (160 * 240 - AREA)
+    assert case.mean_iou == pytest.approx((1 / 1.21 + outside) / 2, abs=2e-3)
+    # the ellipse that is fitted to it has the same overlap
+    assert case.dice == pytest.approx(case.mask_dice, abs=2e-3)
+
+
+@pytest.mark.parametrize("found", [None, Ellipse(TRUTH.center, (9.0, 8.0), 0.0)])
+def test_a_failure_has_the_pixels_of_an_empty_mask(row, found):
+    # the second one is a mask, but of a head that no fetus has
+    case = judging.judge(row, masking(found))
+    assert case.failure != ""
+    share = AREA / (160 * 240)
+    assert case.pixel_accuracy == pytest.approx(1 - share)
+    assert case.mask_dice == 0
+    assert case.mean_iou == pytest.approx((1 - share) / 2)
+
+
+def test_a_model_without_a_mask_and_an_image_without_an_ellipse_have_no_pixels(row, femur):
+    outline = judging.judge(row, Fake(enlarged(1)))
+    shaft_only = judging.judge(femur, Fake(shaft(ENDS), np.array(ENDS), plane="femur"))
+    for case in (outline, shaft_only):
+        assert case.failure == ""
+        assert (case.pixel_accuracy, case.mask_dice, case.mean_iou) == (None, None, None)
 
 
 def in_bucket(row, wanted):

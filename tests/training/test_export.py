@@ -149,9 +149,9 @@ def test_the_predictor_reads_what_the_export_wrote(model):
     assert info.ref.sha256 == hashlib.sha256(model[0].read_bytes()).hexdigest()
 
 
-def test_large_initialisers_are_stored_in_half_precision(model):
+def test_large_matrices_are_stored_in_half_precision(model):
     tensors = onnx.load(model[0]).graph.initializer
-    large = [t for t in tensors if np.prod(t.dims) >= export.SMALL]
+    large = [t for t in tensors if len(t.dims) > 1 and np.prod(t.dims) >= export.SMALL]
     assert large
     assert {t.data_type for t in large} == {TensorProto.FLOAT16}
 
@@ -235,31 +235,53 @@ def test_a_file_that_is_no_result_is_refused(run, tmp_path):
         export.export(run, tmp_path / "toy.onnx", calibrate=[tmp_path / "cases.csv"])
 
 
-def damage(planted):
+def damaged(planted):
     """Change the weights of the file that is about to be checked."""
+    whole = export._graph
 
-    def halve(model):
+    def graph(*given):
+        model = whole(*given)
         for tensor in model.graph.initializer:
             if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= 16:
                 values = onnx.numpy_helper.to_array(tensor) * np.float32(planted)
                 tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+        return model
 
-    return halve
+    return graph
 
 
 @pytest.mark.parametrize("planted", [1.05, float("nan")])
 def test_a_network_that_disagrees_with_torch_is_refused(planted, run, tmp_path, monkeypatch):
-    monkeypatch.setattr(export, "_halve", damage(planted))
+    monkeypatch.setattr(export, "_graph", damaged(planted))
     out = tmp_path / "bad.onnx"
     with pytest.raises(ModelError, match=r"its output differs from torch .* export is refused"):
         export.export(run, out)
     assert list(tmp_path.iterdir()) == []
 
 
+def test_weights_that_half_precision_would_spoil_stay_in_single_precision(
+    run, tmp_path, monkeypatch
+):
+    halve = export._halve
+
+    def spoiling(model):
+        halve(model)
+        for tensor in model.graph.initializer:
+            if tensor.data_type == TensorProto.FLOAT16:
+                values = onnx.numpy_helper.to_array(tensor) * np.float16(1.1)
+                tensor.CopyFrom(onnx.numpy_helper.from_array(values, tensor.name))
+
+    monkeypatch.setattr(export, "_halve", spoiling)
+    out = tmp_path / "single.onnx"
+    assert export.export(run, out) <= 1e-4
+    kinds = {tensor.data_type for tensor in onnx.load(out).graph.initializer}
+    assert TensorProto.FLOAT16 not in kinds
+
+
 def test_a_refused_export_leaves_the_model_that_was_there(run, tmp_path, monkeypatch):
     out = tmp_path / "toy.onnx"
     out.write_bytes(b"the one before")
-    monkeypatch.setattr(export, "_halve", damage(1.05))
+    monkeypatch.setattr(export, "_graph", damaged(1.05))
     with pytest.raises(ModelError):
         export.export(run, out)
     assert out.read_bytes() == b"the one before"

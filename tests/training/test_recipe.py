@@ -264,12 +264,19 @@ def test_the_networks_of_the_recipes_are_built_and_answer_for_every_head(path):
     from fetometry.training.heads import build_heads
     from fetometry.training.nets import build_network
 
-    recipe = read_recipe(path, ["network.encoder_weights=none"])
+    recipe = read_recipe(path)
+    options = {**recipe.network.options}
+    if "encoder_weights" in options:
+        options["encoder_weights"] = "none"
+    size, stride = recipe.input.size, options.get("output_stride", 1)
     wanted = {name: head.output for name, head in build_heads(recipe.heads).items()}
-    network = build_network(recipe.network, wanted).eval()
+    network = build_network(Component(recipe.network.name, options), wanted, size).eval()
     with torch.no_grad():
-        found = network(torch.zeros(1, 1, 64, 96))
-    shapes = {n: (1, o.channels) if o.whole else (1, o.channels, 32, 48) for n, o in wanted.items()}
+        found = network(torch.zeros(1, 1, *size))
+    shapes = {
+        name: (1, o.channels) if o.whole else (1, o.channels, size[0] // stride, size[1] // stride)
+        for name, o in wanted.items()
+    }
     assert {name: tuple(output.shape) for name, output in found.items()} == shapes
 
 

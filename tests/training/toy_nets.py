@@ -42,7 +42,7 @@ class Tiny(nn.Module):
         return {name: output(features) for name, output in self.outputs.items()}
 
 
-def tiny(options, outputs):
+def tiny(options, outputs, size):
     return Tiny(outputs)
 
 
@@ -75,7 +75,7 @@ class Threshold(nn.Module):
         return {self.name: self.outputs[self.name](image)}
 
 
-def threshold(options, outputs):
+def threshold(options, outputs, size):
     return Threshold(outputs)
 
 
@@ -117,5 +117,5 @@ class Sighted(nn.Module):
         return {name: output(image) for name, output in self.outputs.items()}
 
 
-def sighted(options, outputs):
+def sighted(options, outputs, size):
     return Sighted(outputs)

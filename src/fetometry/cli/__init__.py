@@ -17,7 +17,8 @@ from fetometry.cli.growing import charts, growth
 from fetometry.cli.installation import doctor, models
 from fetometry.cli.judging import compare, evaluate, table
 from fetometry.cli.measuring import demo, measure
-from fetometry.cli.training import export, prepare, train
+from fetometry.cli.sweeping import collect, reproduce, sweep, systems
+from fetometry.cli.training import export, export_data, prepare, train
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -27,7 +28,8 @@ app = typer.Typer(
 )
 COMMANDS = (
     *(measure, growth, charts, demo, doctor, models),
-    *(evaluate, table, compare, prepare, train, export),
+    *(evaluate, table, compare, prepare, train, export, export_data),
+    *(sweep, reproduce, collect, systems),
 )
 for _command in COMMANDS:
     app.command()(_command)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -24,12 +25,20 @@ def _one_of(option: str, value: str, allowed: Sequence[str]) -> None:
 
 
 def evaluate(
-    model: Annotated[str, typer.Argument(help="a shipped model's name or a .onnx file")],
     data: options.Data,
+    model: Annotated[
+        str | None, typer.Argument(help="a shipped model's name or a .onnx file")
+    ] = None,
+    predictions: Annotated[
+        Path | None,
+        typer.Option(help="instead of a model: folder of masks, or of points.csv, ellipses.csv"),
+    ] = None,
     split: Annotated[str, typer.Option(help="train, validation, test or left-out")] = "test",
     dataset: Annotated[
         str, typer.Option(help="hc18, fetal_planes, or both: hc18+fetal_planes")
     ] = "hc18",
+    fold: Annotated[int | None, typer.Option(help="the fold that predictions are of")] = None,
+    folds: Annotated[int | None, typer.Option(help="of so many, as exported")] = None,
     routing: Annotated[
         str, typer.Option(help="plane measured in: predicted by the model, or the true one")
     ] = "predicted",
@@ -38,30 +47,84 @@ def evaluate(
     device: options.Device = "auto",
     flip_average: options.FlipAverage = False,
 ) -> None:
-    """Judge a model on one side of a data set, with intervals; needs no torch."""
-    from fetometry import predict
+    """Judge a model, or anybody's predictions, on one side of a data set; needs no torch."""
     from fetometry.training import data as datasets
     from fetometry.training import evaluate as judging
-    from fetometry.training.cases import write_cases
-    from fetometry.training.gallery import Judges, write_gallery
-    from fetometry.training.plots import write_plots
-    from fetometry.training.results import as_markdown
 
     with plain_errors():
         _one_of("--split", split, (*datasets.SPLITS, judging.LEFT_OUT))
         _one_of("--routing", routing, judging.ROUTINGS)
-        predictor = predict.load(model, device=device, flip_average=flip_average)
-        rows = judging.rows_for(datasets.load(dataset, data), split, predictor.info.details)
-        cases = list(judging.evaluate(watched(rows, "judging"), predictor, routing))
-        if out:
-            write_cases(cases, out)
-        say(as_markdown(cases))
-        if plots:
-            drawn = [
-                *write_plots(cases, plots),
-                *write_gallery(cases, Judges(rows, predictor), plots),
-            ]
-            remark(f"written to {plots}: {', '.join(path.name for path in drawn) or 'nothing'}")
+        asked = _Asked(dataset, data, split, routing, out, plots)
+        if model is not None and predictions is None:
+            if fold is not None or folds is not None:
+                raise UsageError("--fold and --folds are of --predictions; a model knows its own")
+            _judge_model(asked, model, device, flip_average)
+        elif predictions is not None and model is None:
+            if flip_average:
+                raise UsageError("--flip-average is of a model; leave it out with --predictions")
+            _judge_answers(asked, predictions, fold, folds)
+        else:
+            raise UsageError("give a MODEL or --predictions DIR, one of the two")
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Which images are judged, which plane is measured in, and where the results go."""
+
+    dataset: str
+    data: Path
+    split: str
+    routing: str
+    out: Path | None
+    plots: Path | None
+
+
+def _judge_model(asked: _Asked, model: str, device: str, flip_average: bool) -> None:
+    from fetometry import predict
+    from fetometry.training import data as datasets
+    from fetometry.training import evaluate as judging
+    from fetometry.training.gallery import Judges, write_gallery
+
+    predictor = predict.load(model, device=device, flip_average=flip_average)
+    loaded = datasets.load(asked.dataset, asked.data)
+    rows = judging.rows_for(loaded, asked.split, predictor.info.details)
+    cases = list(judging.evaluate(watched(rows, "judging"), predictor, asked.routing))
+    _tell(asked, cases, lambda folder: write_gallery(cases, Judges(rows, predictor), folder))
+
+
+def _judge_answers(asked: _Asked, folder: Path, fold: int | None, folds: int | None) -> None:
+    """Judge somebody's answers on the images of one side that have a truth."""
+    from fetometry.training import data as datasets
+    from fetometry.training import evaluate as judging
+    from fetometry.training.exchange import predictions as exchange
+    from fetometry.training.exchange.nnunet import with_truth
+
+    details = exchange.fold_details(fold, folds)
+    loaded = datasets.load(asked.dataset, asked.data)
+    rows = with_truth(judging.rows_for(loaded, asked.split, details))
+    answers = exchange.open_answers(folder, rows, details)
+    missing = sum(answers.name_of(row) is None for row in rows)
+    if missing:
+        remark(f"{missing} of {len(rows)} images have no prediction: each counts as a failure")
+    _tell(asked, list(exchange.judged(watched(rows, "judging"), answers, asked.routing)))
+
+
+def _tell(
+    asked: _Asked,
+    cases: Sequence[Case],
+    draw_more: Callable[[Path], list[Path]] = lambda folder: [],
+) -> None:
+    """Write the results of every image, print the tables, and draw."""
+    from fetometry.training.cases import write_cases
+    from fetometry.training.plots import write_plots
+    from fetometry.training.results import as_markdown
+
+    if asked.out:
+        write_cases(cases, asked.out)
+    say(as_markdown(cases))
+    if asked.plots:
+        drawn = [*write_plots(cases, asked.plots), *draw_more(asked.plots)]
+        remark(f"written to {asked.plots}: {', '.join(p.name for p in drawn) or 'nothing'}")
 
 
 def _read(results: Sequence[Path]) -> list[list[Case]]:

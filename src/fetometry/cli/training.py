@@ -1,4 +1,4 @@
-"""`prepare`, `train` and `export`."""
+"""`prepare`, `train`, `export` and `export-data`."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def train(
     with plain_errors():
         checked = read_recipe(recipe, set_ or ())
         rows = datasets.load(checked.data.dataset, data)
-        fit = _with_torch("fit")
+        fit = with_torch("fit")
         best = fit.start(checked, rows, out)
     say(f"best weights: {best}; make a model of them with: fetometry export {best.parent}")
 
@@ -76,14 +76,40 @@ def export(
 ) -> None:
     """Make one ONNX file of a run, checked against torch (needs the `train` extra)."""
     with plain_errors():
-        exporting = _with_torch("export")
+        exporting = with_torch("export")
         difference = exporting.export(
             run, out, checkpoint=checkpoint, calibrate=tuple(calibrate or ())
         )
     say(f"{out}: agrees with torch to {difference:.1e} of the output's range")
 
 
-def _with_torch(module: str) -> Any:
+def export_data(
+    dataset: Annotated[str, typer.Argument(help="hc18, fetal_planes, or both: hc18+fetal_planes")],
+    data: options.Data,
+    out: Annotated[Path, typer.Option(help="folder for the data set, such as nnUNet_raw")],
+    format_: Annotated[str, typer.Option("--format", help="nnunet: nnU-Net v2, raw")] = "nnunet",
+    folds: Annotated[int | None, typer.Option(help="2 to 9; as recipes have them")] = None,
+    number: Annotated[int | None, typer.Option(help="nnU-Net's number of the data set")] = None,
+) -> None:
+    """Write a data set for somebody else's training, with the same folds and test images."""
+    from fetometry.training import data as datasets
+    from fetometry.training.exchange import nnunet
+
+    with plain_errors():
+        if format_ != "nnunet":
+            raise UsageError(f"--format must be nnunet, got {format_}")
+        given = {"folds": folds, "number": number}
+        asked = {name: value for name, value in given.items() if value is not None}
+        done = nnunet.export(datasets.load(dataset, data), out, **asked)
+    say(f"{done.folder}: {done.training} cases for training, {done.testing} for testing")
+    say(
+        f"after planning, copy {nnunet.SPLITS_FILE} to nnUNet_preprocessed/{done.folder.name}; "
+        f"then: fetometry evaluate --predictions DIR --dataset {dataset} --data {data}"
+    )
+
+
+def with_torch(module: str) -> Any:
+    """Import a module of `fetometry.training` that needs the `train` extra, or say so."""
     import importlib
 
     try:

@@ -1,7 +1,8 @@
 """Stage 3: from what was seen, in pixels, to millimetres with quality flags.
 
 Each plane has one function from image and prediction to what it gives; the table below says
-which. Without a spacing the values are in pixels.
+which. What a model told as a number alone is measured as that, in any plane. Without a spacing
+the values are in pixels.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fetometry.measure.checks import Check
 from fetometry.measure.ellipses import abdomen, head
 from fetometry.measure.finding import Measured, finding
 from fetometry.measure.limits import ABDOMEN, FEMUR, HEAD
+from fetometry.measure.number import number
 from fetometry.measure.ratios import disagreeing
 from fetometry.measure.shaft import femur
 from fetometry.types import Finding, Image, Prediction, Spacing
@@ -22,10 +24,11 @@ _How = Callable[[Image, Prediction, Spacing | None], Measured]
 _HOW: Mapping[str, _How] = {"head": head, "abdomen": abdomen, "femur": femur}
 
 
-def _how(plane: str) -> _How:
+def _how(prediction: Prediction) -> _How:
+    plane = prediction.plane
     if plane not in _HOW:
         raise MeasurementError(f"the plane {plane!r} is not measured; allowed: {', '.join(_HOW)}")
-    return _HOW[plane]
+    return _HOW[plane] if prediction.size_px is None else number
 
 
 def measure(image: Image, prediction: Prediction, spacing: Spacing | None) -> Finding:
@@ -35,7 +38,7 @@ def measure(image: Image, prediction: Prediction, spacing: Spacing | None) -> Fi
         MeasurementError: the plane is none that is measured, what was seen is not there to be
             measured, or no fetus has such a size.
     """
-    return finding(image, prediction, spacing, _how(prediction.plane)(image, prediction, spacing))
+    return finding(image, prediction, spacing, _how(prediction)(image, prediction, spacing))
 
 
 def examine(image: Image, prediction: Prediction, spacing: Spacing | None) -> tuple[Check, ...]:
@@ -44,7 +47,7 @@ def examine(image: Image, prediction: Prediction, spacing: Spacing | None) -> tu
     Raises:
         MeasurementError: as `measure`.
     """
-    return _how(prediction.plane)(image, prediction, spacing).checks
+    return _how(prediction)(image, prediction, spacing).checks
 
 
 def measure_head(image: Image, prediction: Prediction, spacing: Spacing | None) -> Finding:

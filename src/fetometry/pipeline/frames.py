@@ -18,8 +18,10 @@ from fetometry.errors import ImageError, MeasurementError, PlaneError, SpacingEr
 from fetometry.geometry import Points
 from fetometry.image.ruler import read_ruler
 from fetometry.measure import measure as measure_plane
+from fetometry.measure.number import mm_per_px
 from fetometry.pipeline.settings import RULER, Settings
 from fetometry.types import (
+    FOUR_WAYS,
     Finding,
     Image,
     Prediction,
@@ -59,11 +61,17 @@ def _extent(finding: Finding) -> Points:
 def without_names(image: Image, finding: Finding) -> NDArray[np.uint8]:
     """Return the pixels, black outside the region measured in where names may be burned in.
 
-    Where overlapping regions disagree, which one is shown is not known: all is black.
+    Where overlapping regions disagree, which one is shown is not known: all is black. Where it is
+    not known what was measured, all regions are shown, and without any all is black.
     """
     if not image.may_show_name:
         return image.pixels
     shown, points = np.zeros_like(image.pixels), _extent(finding)
+    if not len(points):
+        for known in image.regions:
+            inside = (_span(known.rows), _span(known.cols))
+            shown[inside] = image.pixels[inside]
+        return shown
     try:
         region = image.region_at(points)
     except SpacingError:
@@ -75,14 +83,37 @@ def without_names(image: Image, finding: Finding) -> NDArray[np.uint8]:
         margin = MARGIN * float(np.max(high - low))
         (top, left), (bottom, right) = low - margin, high + margin
         rows, cols = (int(max(top, 0)), int(bottom)), (int(max(left, 0)), int(right))
-    inside = (slice(rows[0], rows[1] + 1), slice(cols[0], cols[1] + 1))
+    inside = (_span(rows), _span(cols))
     shown[inside] = image.pixels[inside]
     return shown
 
 
+def _span(bounds: tuple[int, int]) -> slice:
+    return slice(bounds[0], bounds[1] + 1)
+
+
+def _spacing_at(image: Image, points_px: Points) -> Spacing:
+    """Return the spacing that holds at the points (N, 2); without any, wherever they may be.
+
+    Raises:
+        SpacingError: no spacing is known there, or two of them disagree.
+    """
+    if len(points_px) or not image.regions:
+        return image.spacing_at(points_px)
+    corners = (np.stack([region.rows, region.cols], axis=1) for region in image.regions)
+    first, *others = (image.spacing_at(ends.astype(np.float64)) for ends in corners)
+    for other in others:
+        if not same_spacing(first.mm, other.mm):
+            raise SpacingError(
+                "no millimetres: the model tells a number without an outline, and the regions of "
+                f"the image differ in their pixel size; {FOUR_WAYS}"
+            )
+    return first
+
+
 def _ruled(image: Image, points_px: Points) -> Spacing:
     """Return the spacing read off the ruler; an image's own calibration that agrees goes first."""
-    own = image.spacing_at(points_px) if image.regions else None
+    own = _spacing_at(image, points_px) if image.regions else None
     try:
         read = read_ruler(image.pixels, image.source).spacing
     except SpacingError as error:
@@ -108,9 +139,11 @@ def _spacing_of(
     if prediction.plane == "femur" and prediction.ends_px is not None:
         points = np.vstack([points, prediction.ends_px])
     try:
-        if settings.spacing == RULER:
-            return _ruled(image, points), ()
-        return image.spacing_at(points), ()
+        ruled = settings.spacing == RULER
+        spacing = _ruled(image, points) if ruled else _spacing_at(image, points)
+        if prediction.size_px is not None:
+            mm_per_px(spacing)  # refused here, the number is still given in pixels
+        return spacing, ()
     except SpacingError as error:
         return None, (Problem(image.source, image.frame, str(error), exam=image.exam),)
 

@@ -17,6 +17,9 @@ WEIGHTS = Path(__file__).parent / "weights"
 SCHEMA = "fetometry-model/1"
 METADATA_KEY = "fetometry"
 
+#: The kinds of output that a plane can be measured by, the best first.
+MEASURING = ("mask", "ellipse", "size")
+
 #: The shipped model that measures unless another one is named.
 DEFAULT = "exam"
 
@@ -50,7 +53,9 @@ class ModelInfo:
     @property
     def planes(self) -> tuple[str, ...]:
         """The planes that it measures."""
-        return tuple(plane for plane in PLANES if self.output_of("mask", plane))
+        return tuple(
+            plane for plane in PLANES if any(self.output_of(kind, plane) for kind in MEASURING)
+        )
 
 
 def output_of(outputs: Mapping[str, Mapping[str, Any]], kind: str, plane: str = "") -> str | None:
@@ -214,10 +219,12 @@ def _check(info: ModelInfo) -> None:
     if not 0 < temperature < math.inf or not math.isfinite(threshold):
         raise ValueError(f"temperature {temperature}, threshold {threshold}")
     for name, meaning in info.outputs.items():
-        if meaning["kind"] in ("mask", "ends") and not planes_of(meaning):
+        if meaning["kind"] in (*MEASURING, "ends") and not planes_of(meaning):
             raise ValueError(f"output {name!r} does not say which plane it shows")
         along = meaning.get("along")
         if meaning["kind"] == "ends" and info.outputs.get(str(along), {}).get("kind") != "mask":
             raise ValueError(f"output {name!r} lies along {along!r}, which is no mask")
+        if meaning["kind"] == "size" and not 0 < float(meaning["scale_px"]) < math.inf:
+            raise ValueError(f"output {name!r} has a scale of {meaning['scale_px']} pixels")
         if meaning["kind"] == "planes" and not {*PLANES, NO_PLANE} & set(meaning["classes"]):
             raise ValueError(f"output {name!r} tells nothing apart that is measured")

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from fetometry.errors import MeasurementError, ModelError, PlaneError, UsageError
-from fetometry.geometry import Matrix, Outline, Points, apply, letterbox
+from fetometry.errors import ModelError, PlaneError, UsageError
+from fetometry.geometry import letterbox
 from fetometry.predict.canvas import to_canvas
 from fetometry.predict.catalogue import ModelInfo, locate, parse_metadata
-from fetometry.predict.decode import (
-    find_ends,
-    mask_outline,
-    output_to_source,
-    plane_probabilities,
-    plane_totals,
-)
+from fetometry.predict.decode import plane_probabilities, plane_totals
+from fetometry.predict.ellipse import mirrored as mirrored_ellipse
 from fetometry.predict.engine import Engine, Maps, open_engine
+from fetometry.predict.seeing import Place, see
 from fetometry.types import NO_PLANE, PLANES, TRANS_CEREBELLAR, Image, Prediction
 
 #: Below this probability of the plane it is flagged; measured, not published: see the card.
@@ -31,16 +26,6 @@ SURE_OF_PLANE = 0.9
 TRANS_CEREBELLAR_SHARE = 0.5
 
 Level = NDArray[np.float32]
-
-
-def softness(logits: NDArray[np.floating[Any]]) -> float:
-    """Return how much the radius of a mask of logits changes from p = 0.75 to p = 0.25.
-
-    Relative to the radius at p = 0.5; by areas, since dA / A = 2 dr / r.
-    """
-    third = float(np.log(3.0))
-    inner, middle, outer = (int(np.sum(logits > level)) for level in (third, 0.0, -third))
-    return (outer - inner) / (2 * max(middle, 1))
 
 
 @dataclass(frozen=True)
@@ -65,8 +50,16 @@ class Predictor:
         if self.flip_average:
             mirrored = self.engine.run(np.ascontiguousarray(batch[..., ::-1]))
             half = np.float32(0.5)
-            outputs = {name: half * (m + _back(mirrored[name])) for name, m in outputs.items()}
+            outputs = {n: half * (m + self._back(n, mirrored[n])) for n, m in outputs.items()}
         return [{name: m[i] for name, m in outputs.items()} for i in range(len(images))]
+
+    def _back(self, name: str, seen: Level) -> Level:
+        """Return an output (B, ...) of mirrored images as that of the images themselves."""
+        meaning = self.info.outputs.get(name, {})
+        if meaning.get("kind") == "ellipse":
+            return mirrored_ellipse(seen, meaning, self.info.size)
+        # a map has a left and a right; any other vector has not
+        return seen[..., ::-1] if seen.ndim == 4 else seen
 
     def predict(self, image: Image, plane: str = "auto") -> Prediction:
         """Run one image and read its outputs.
@@ -93,19 +86,18 @@ class Predictor:
         self._check(maps)
         planes = self._planes(maps)
         chosen = self._chosen(plane, planes)
-        name = self.info.output_of("mask", chosen)
-        logits = maps[name or ""][0]
-        to_source = self._to_source(image, logits)
-        outline, ends = self._seen(chosen, maps, logits, (to_source, image.shape))
+        place = Place(letterbox(image.shape, self.info.size), image.shape, self.info.size)
+        sight = see(self.info.outputs, chosen, maps, place)
         sure = plane_totals(planes).get(chosen, 0.0) if planes else None
         return Prediction(
             plane=chosen,
             plane_probability=sure,
-            outline_px=outline.points,
-            candidates=outline.candidates,
-            softness=softness(logits),
+            outline_px=sight.outline.points,
+            candidates=sight.outline.candidates,
+            softness=sight.softness,
             model=self.info.ref,
-            ends_px=ends,
+            ends_px=sight.ends,
+            size_px=sight.size_px,
             planes=planes,
             intervals=self.info.intervals,
             flags=self._flags(chosen, planes, sure),
@@ -173,42 +165,6 @@ class Predictor:
             if planes.get(TRANS_CEREBELLAR, 0.0) / sure >= limit:
                 flags.append("trans-cerebellar")
         return tuple(flags)
-
-    def _to_source(self, image: Image, logits: Level) -> Matrix:
-        stride = self.info.size[0] / logits.shape[0]
-        return output_to_source(letterbox(image.shape, self.info.size), stride)
-
-    def _seen(
-        self, plane: str, maps: Maps, logits: Level, place: tuple[Matrix, tuple[int, int]]
-    ) -> tuple[Outline, Points | None]:
-        """Return the outline and, of planes that have them, the two ends."""
-        to_source, shape = place
-        name = self.info.output_of("ends", plane)
-        if name is None:
-            return mask_outline(logits, to_source, shape), None
-        meaning = self.info.outputs[name]
-        along = maps[str(meaning["along"])][0]
-        if meaning.get("tells") == "length":
-            ends = apply(to_source, find_ends(maps[name][0], along))
-            return _shaft(logits, to_source, shape), ends
-        outline = mask_outline(logits, to_source, shape)
-        try:
-            return outline, apply(to_source, find_ends(maps[name][0], along))
-        except MeasurementError:  # the circumference stands without knowing which way is across
-            return outline, None
-
-
-def _shaft(logits: Level, to_source: Matrix, shape: tuple[int, int]) -> Outline:
-    """Return the outline of a shaft; none where the ends alone were seen."""
-    try:
-        return mask_outline(logits, to_source, shape)
-    except MeasurementError:
-        return Outline(np.zeros((0, 2)), 0)
-
-
-def _back(mirrored: Level) -> Level:
-    """Return the maps of a mirrored image the right way round; a vector has no left and right."""
-    return mirrored[..., ::-1] if mirrored.ndim == 4 else mirrored
 
 
 def load(model: str, *, device: str = "auto", flip_average: bool = False) -> Predictor:

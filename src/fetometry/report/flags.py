@@ -21,6 +21,7 @@ FLAG_TEXT = {
     "implausible-size": "The size is not one of 12 to 42 weeks; check the spacing and the picture.",
     "trans-cerebellar": "The cerebellum is in view; HC is taken in the trans-thalamic plane.",
     "low-plane-probability": "The model is unsure which plane this is; check that it is right.",
+    "no-outline": "The model told a number alone: nothing shows where it was measured.",
     "sizes-disagree": "HC, AC and FL do not fit one fetus; check the images and their spacing.",
 }
 

@@ -1,4 +1,7 @@
-"""The thin lines over a picture: ellipse, callipers with their ticks, the outline of a shaft."""
+"""The thin lines over a picture: ellipse, callipers with their ticks, the outline of a shaft.
+
+A finding that is a number alone has no lines: the picture says so.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from numpy.typing import NDArray
 from fetometry.geometry import Points, distances_to
 from fetometry.report.draw import (
     BLACK,
+    Font,
     Paths,
     Picture,
     Style,
@@ -18,7 +22,15 @@ from fetometry.report.draw import (
     direction,
     stroke,
 )
-from fetometry.report.labels import Surroundings, beside, beyond, put_label
+from fetometry.report.labels import (
+    LABEL_HEIGHT_PX,
+    LABEL_SIZE,
+    MARGIN_PX,
+    Surroundings,
+    beside,
+    beyond,
+    put_label,
+)
 from fetometry.report.styles import PLAIN, style_of
 from fetometry.types import Finding
 
@@ -75,6 +87,9 @@ class View:
 
 def draw_marks(view: View, finding: Finding) -> list[str]:
     """Draw a finding on the canvas; return what explains marks that have no name of their own."""
+    if _is_number_alone(finding):
+        _say_number(view, finding)
+        return []
     lines = calliper_ends(finding)
     marks, remarks = [], []
     if finding.ellipse is None:
@@ -92,6 +107,20 @@ def draw_marks(view: View, finding: Finding) -> list[str]:
     _draw(view, marks)
     _labels(view, {name: view.at(ends) for name, ends in lines.items()}, finding, around)
     return remarks
+
+
+def _is_number_alone(finding: Finding) -> bool:
+    seen = finding.ellipse is not None or finding.points_px or len(finding.outline_px)
+    return not seen and bool(finding.measurements)
+
+
+def _say_number(view: View, finding: Finding) -> None:
+    """Write the values in a corner of the picture, and that there is no outline to draw."""
+    said = [f"{m.name} {m.value:.1f} {m.unit}" for m in finding.measurements]
+    font = Font(LABEL_SIZE, PLAIN.colour, bold=True).scaled(view.unit)
+    pad = MARGIN_PX * view.unit
+    words = font.cut(f"{', '.join(said)} (no outline)", view.canvas.shape[1] - 2 * pad)
+    font.put_with_halo(view.canvas, words, pad + LABEL_HEIGHT_PX * view.unit, pad)
 
 
 def calliper_ends(finding: Finding) -> dict[str, Points]:

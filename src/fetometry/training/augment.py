@@ -30,18 +30,27 @@ class Ellipses:
         center = (linear @ self.center[:, :, None])[:, :, 0] + matrix[:, :, 2]
         return Ellipses(center, linear @ self.shape @ linear.mT)
 
-    def draw(self, size: tuple[int, int], stride: int) -> Tensor:
-        """Draw soft masks (B, 1, h, w): the share of each output pixel that lies inside.
+    def distance(self, size: tuple[int, int], stride: int) -> Tensor:
+        """Return how far (B, h, w) each output pixel lies outside, in input pixels; inside: < 0.
 
-        Pixel i of an output of stride s stands at s i + (s - 1) / 2 of the input. The share is
-        the signed distance to the edge, clipped to half a pixel either side.
+        Pixel i of an output of stride s stands at s i + (s - 1) / 2 of the input. Sampson's
+        first-order distance, on the radius; no pixel is deeper inside than the short semi-axis.
         """
         x = grid(size, stride, self.center.device)[None] - self.center[:, None, None, :]
         gradient = torch.einsum("bhwi,bij->bhwj", x, torch.linalg.inv(self.shape))
         value = (x * gradient).sum(-1)
-        slope = gradient.norm(dim=-1).clamp(min=1e-6)
-        distance: Tensor = (value - value.clamp(min=1e-12).sqrt()) / slope
-        return (0.5 - distance / stride).clamp(0, 1)[:, None]
+        slope = gradient.norm(dim=-1).clamp(min=1e-12)
+        distance = (value - value.clamp(min=1e-12).sqrt()) / slope
+        (rr, rc), (_, cc) = self.shape.permute(1, 2, 0)
+        short = (rr + cc) / 2 - torch.hypot((rr - cc) / 2, rc)  # squared
+        return torch.maximum(distance, -short.clamp(min=0).sqrt()[:, None, None])
+
+    def draw(self, size: tuple[int, int], stride: int) -> Tensor:
+        """Draw soft masks (B, 1, h, w): the share of each output pixel that lies inside.
+
+        The share is the signed distance to the edge, clipped to half a pixel either side.
+        """
+        return (0.5 - self.distance(size, stride) / stride).clamp(0, 1)[:, None]
 
 
 def mapped(points: Tensor, matrix: Tensor) -> Tensor:
@@ -97,11 +106,16 @@ def random_maps(
     def uniform(low: float, high: float) -> Tensor:
         return low + (high - low) * torch.rand(count, generator=rng)
 
-    angle = torch.deg2rad(uniform(-augment.rotate_deg, augment.rotate_deg))
+    turned = uniform(-augment.rotate_deg, augment.rotate_deg)
+    if augment.rotate_step_deg:
+        turned = (turned / augment.rotate_step_deg).round() * augment.rotate_step_deg
+    angle = torch.deg2rad(turned)
     zoom = torch.exp(uniform(*(math.log(s) for s in augment.scale)))
     mirror = torch.ones(count, 2)
     if augment.flip:
         mirror -= 2.0 * torch.randint(0, 2, (count, 2), generator=rng)
+    if augment.mirror:
+        mirror[:, 1] *= 1 - 2.0 * torch.randint(0, 2, (count,), generator=rng)
     cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
     turn = torch.stack([torch.stack([cos, -sin], -1), torch.stack([sin, cos], -1)], dim=-2)
     linear = turn * mirror[:, None, :]  # (B, 2, 2)
@@ -111,6 +125,14 @@ def random_maps(
     about = center + shift - (linear @ center[:, None])[:, :, 0]
     random = torch.cat([linear, about[:, :, None]], dim=-1)
     return compose(random, identity(count, cache, size))
+
+
+def whole(ellipses: Ellipses, size: tuple[int, int]) -> Tensor:
+    """Tell (B,) which of the ellipses lie in the input with all of their outline."""
+    reach = torch.diagonal(ellipses.shape, dim1=1, dim2=2).sqrt()  # half height, half width
+    last = torch.tensor(size, device=reach.device) - 0.5
+    low, high = ellipses.center - reach, ellipses.center + reach
+    return ((low >= -0.5) & (high <= last)).all(dim=1)
 
 
 def compose(outer: Tensor, inner: Tensor) -> Tensor:

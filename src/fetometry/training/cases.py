@@ -3,8 +3,8 @@
 A line says which image (data set, group, machine, plane, view, bucket, the side of the split it
 was on for this model), who judged it how (model, routing), which plane was found and with which
 probabilities, then truth, measurement and interval for each of HC, BPD, OFD, AC, TAD, APAD and
-FL, how well the outline or the ends lie, flags, and why nothing was measured. A cell is empty
-where it does not apply.
+FL, how well the outline or the ends lie, how well the mask does, pixel by pixel, flags, and why
+nothing was measured. A cell is empty where it does not apply.
 """
 
 from __future__ import annotations
@@ -32,10 +32,11 @@ _ABOUT = ("dataset", "image", "group", "machine", "plane", "view")
 _HOW = ("split", "routing", "model", "found_plane")
 _SIZES = ("truth_mm", "measured_mm", "low_mm", "high_mm")
 _FIT = ("dice", "hausdorff_mm", "end_error_mm")
+_PIXELS = ("pixel_accuracy", "mask_dice", "mean_iou")  # results of earlier versions have none
 COLUMNS = (
     *_ABOUT, "bucket", *_HOW, *PROBABILITIES, "mm_per_px",
     *(f"{name}_{part}" for name in NAMES for part in _SIZES),
-    *_FIT, "flags", "failure",
+    *_FIT, *_PIXELS, "flags", "failure",
 )  # fmt: skip
 
 
@@ -77,7 +78,8 @@ class Case:
 
     `planes` has the probability of each of `PLANE_CLASSES`, where the model tells planes apart.
     `dice` and `hausdorff_mm` are of the ellipse; `end_error_mm` is the mean distance of the
-    femur's ends.
+    femur's ends. `pixel_accuracy`, `mask_dice` and `mean_iou` are of the mask, where the model has
+    one, before an ellipse is fitted to it.
     """
 
     dataset: str
@@ -97,6 +99,9 @@ class Case:
     dice: float | None = None
     hausdorff_mm: float | None = None
     end_error_mm: float | None = None
+    pixel_accuracy: float | None = None
+    mask_dice: float | None = None
+    mean_iou: float | None = None
     flags: tuple[str, ...] = ()
     failure: str = ""
 
@@ -148,7 +153,7 @@ def _number(value: float | None) -> str:
 
 def _cells(case: Case) -> dict[str, str]:
     cells = {name: str(getattr(case, name)) for name in (*_ABOUT, "bucket", *_HOW, "failure")}
-    cells |= {name: _number(getattr(case, name)) for name in ("mm_per_px", *_FIT)}
+    cells |= {name: _number(getattr(case, name)) for name in ("mm_per_px", *_FIT, *_PIXELS)}
     # a small probability matters: its logarithm is what is calibrated
     cells |= {c: f"{case.planes[n]:.7g}" for c, n in PROBABILITIES.items() if n in case.planes}
     for name, size in case.sizes.items():
@@ -190,6 +195,7 @@ def _case(record: Mapping[str, str]) -> Case:
         raise ValueError("a line is too short or too long")
     text = {name: record[name] for name in (*_ABOUT, *_HOW, "failure")}
     numbers = {name: _read_number(record[name]) for name in ("mm_per_px", *_FIT)}
+    numbers |= {name: _read_number(record.get(name, "")) for name in _PIXELS}
     return Case(
         **text,  # type: ignore[arg-type]
         **numbers,  # type: ignore[arg-type]
@@ -215,7 +221,7 @@ def read_cases(path: Path) -> list[Case]:
             records = list(csv.DictReader(stream))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error})") from None
-    if not records or not set(COLUMNS) <= set(records[0]):
+    if not records or not set(COLUMNS) - set(_PIXELS) <= set(records[0]):
         raise DataError(
             f"{path}: not a per-image result, or one of an earlier version; make it with "
             "`fetometry evaluate --out`"

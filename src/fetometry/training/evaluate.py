@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from fetometry.errors import MeasurementError, PlaneError
+from fetometry.geometry import invert, letterbox
 from fetometry.image import read
 from fetometry.measure import measure
 from fetometry.predict import Predictor
+from fetometry.predict.catalogue import MEASURING
 from fetometry.predict.decode import plane_totals
+from fetometry.predict.engine import Maps
+from fetometry.predict.seeing import Place
 from fetometry.training.cases import Case, Size
 from fetometry.training.data import Row
-from fetometry.training.metrics import ellipse_hausdorff_mm, ellipse_overlap, end_error_mm
-from fetometry.types import NO_PLANE, Finding, Image, Prediction, Spacing
+from fetometry.training.metrics import (
+    dice,
+    ellipse_hausdorff_mm,
+    end_error_mm,
+    mean_iou,
+    pixel_accuracy,
+)
+from fetometry.types import MAIN, NO_PLANE, Finding, Image, Prediction, Spacing
 
 #: What says which plane is measured: the model, as in use, or the truth.
 PREDICTED, TRUE = "predicted", "true"
@@ -24,6 +36,8 @@ ROUTINGS = (PREDICTED, TRUE)
 
 #: The side of the images of the machine that a training left out.
 LEFT_OUT = "left-out"
+
+Mask = NDArray[np.bool_]
 
 
 def side(row: Row, details: Mapping[str, Any]) -> str:
@@ -53,13 +67,22 @@ def likeliest(planes: Mapping[str, float]) -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """What a model made of one image: its finding, or why there is none, and `planes`' odds."""
+    """What a model made of one image: its finding, or why there is none, and `planes`' odds.
+
+    `maps` are its outputs, before anything was read from them.
+    """
 
     image: Image
     planes: Mapping[str, float]
+    maps: Maps = field(default_factory=dict)
     finding: Finding | None = None
     flags: tuple[str, ...] = ()
     failure: str = ""
+
+
+def _reason(error: MeasurementError, row: Row) -> str:
+    """Return why, without the folder that the image lies in on this machine."""
+    return str(error).replace(str(row.image), row.image.name)
 
 
 def see(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Seen:
@@ -70,15 +93,15 @@ def see(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Seen:
     """
     image = next(iter(read(row.image)))
     maps = predictor.maps([image])[0]
-    seen = Seen(image, predictor.plane_probabilities(maps))
+    seen = Seen(image, predictor.plane_probabilities(maps), maps)
     insists = routing == TRUE and row.plane in predictor.planes
     try:
         prediction = predictor.decode(image, maps, row.plane if insists else "auto")
     except PlaneError as error:
         # of an image that shows none of the planes this is the right answer
-        return replace(seen, failure="" if row.plane == NO_PLANE else str(error))
+        return replace(seen, failure="" if row.plane == NO_PLANE else _reason(error, row))
     except MeasurementError as error:
-        return replace(seen, failure=str(error))
+        return replace(seen, failure=_reason(error, row))
     return _measured(replace(seen, flags=prediction.flags), row, prediction)
 
 
@@ -91,7 +114,7 @@ def _measured(seen: Seen, row: Row, prediction: Prediction) -> Seen:
     try:
         finding = measure(seen.image, prediction, Spacing(row.spacing_mm, "manifest"))
     except MeasurementError as error:
-        return replace(seen, failure=str(error))
+        return replace(seen, failure=_reason(error, row))
     flags = (*seen.flags, *(flag for m in finding.measurements for flag in m.flags))
     return replace(seen, finding=finding, flags=tuple(dict.fromkeys(flags)))
 
@@ -107,16 +130,19 @@ def _sizes(row: Row, finding: Finding | None) -> dict[str, Size]:
     }
 
 
-def _fit(row: Row, finding: Finding | None, shape: tuple[int, int]) -> dict[str, float]:
-    """Return how well the ellipse or the ends lie; a failure is off by the whole structure."""
+def _fit(row: Row, finding: Finding | None, truth: Mask | None) -> dict[str, float]:
+    """Return how well the ellipse or the ends lie; a failure is off by the whole structure.
+
+    `truth` is the true ellipse, drawn.
+    """
     if row.spacing_mm is None:
         return {}
-    if row.ellipse is not None:
+    if row.ellipse is not None and truth is not None:
         if finding is None or finding.ellipse is None:
             longest = 2 * row.ellipse.scaled(*row.spacing_mm).semi_axes[0]
             return {"dice": 0.0, "hausdorff_mm": longest}
         return {
-            "dice": ellipse_overlap(finding.ellipse, row.ellipse, shape),
+            "dice": dice(finding.ellipse.mask(truth.shape), truth),
             "hausdorff_mm": ellipse_hausdorff_mm(finding.ellipse, row.ellipse, row.spacing_mm),
         }
     if row.ends is None:
@@ -127,10 +153,59 @@ def _fit(row: Row, finding: Finding | None, shape: tuple[int, int]) -> dict[str,
     return {"end_error_mm": end_error_mm(ends, np.array(row.ends), row.spacing_mm)}
 
 
+def _found_mask(row: Row, predictor: Predictor, seen: Seen) -> Mask | None:
+    """Return the mask (H, W) at the image's own pixels; None where the model has none.
+
+    A failure has an empty one. The logits are interpolated, not the mask, which a coarse grid
+    would give steps. An outline that came without a mask is drawn, as its ellipse.
+    """
+    name = predictor.info.output_of("mask", row.plane)
+    if name is None:
+        return None
+    shape = seen.image.shape
+    if seen.failure:
+        return np.zeros(shape, bool)
+    if name not in seen.maps:
+        ellipse = seen.finding.ellipse if seen.finding else None
+        return None if ellipse is None else ellipse.mask(shape)
+    size = predictor.info.size
+    logits = np.asarray(seen.maps[name][0], np.float32)
+    to_logits = invert(Place(letterbox(shape, size), shape, size).to_source(logits))
+    # OpenCV's maps are (x, y)
+    level = cv2.warpAffine(
+        logits,
+        to_logits[::-1][:, [1, 0, 2]],
+        (shape[1], shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(level > 0)
+
+
+def _pixels(found: Mask | None, truth: Mask | None) -> dict[str, float]:
+    """Return how well a mask agrees with the drawn truth, pixel by pixel."""
+    if found is None or truth is None:
+        return {}
+    return {
+        "pixel_accuracy": pixel_accuracy(found, truth),
+        "mask_dice": dice(found, truth),
+        "mean_iou": mean_iou(found, truth),
+    }
+
+
+def _tells_number_alone(predictor: Predictor, plane: str) -> bool:
+    """Tell whether a plane is measured by a number without an outline: nothing else is judged."""
+    of = predictor.info.output_of
+    return next((kind for kind in MEASURING if of(kind, plane)), "") == "size"
+
+
 def judge(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Case:
     """Let a model measure one image of a data set, and compare it with its truth."""
     seen = see(row, predictor, routing)
     ref = predictor.info.ref
+    truth = None if row.ellipse is None else row.ellipse.mask(seen.image.shape)
+    sizes = _sizes(row, seen.finding)
+    alone = _tells_number_alone(predictor, row.plane)
     return Case(
         dataset=row.dataset,
         image=row.image.name,
@@ -145,8 +220,9 @@ def judge(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Case:
         found_plane=likeliest(seen.planes) if seen.planes else predictor.planes[0],
         planes=seen.planes,
         mm_per_px=row.spacing_mm[0] if row.spacing_mm else None,
-        sizes=_sizes(row, seen.finding),
-        **_fit(row, seen.finding, seen.image.shape),
+        sizes={name: s for name, s in sizes.items() if not alone or name == MAIN[row.plane]},
+        **({} if alone else _fit(row, seen.finding, truth)),
+        **_pixels(_found_mask(row, predictor, seen), truth),
         flags=seen.flags,
         failure=seen.failure,
     )
@@ -155,10 +231,11 @@ def judge(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Case:
 def evaluate(rows: Iterable[Row], predictor: Predictor, routing: str = PREDICTED) -> Iterator[Case]:
     """Judge the images one after another.
 
-    A model that tells no planes apart is told which images are its own: those of other planes
-    are passed over.
+    A model that cannot say that an image shows no plane is told which images are its own: those
+    of planes that it does not measure are passed over.
     """
-    tells = predictor.info.output_of("planes") is not None
+    name = predictor.info.output_of("planes")
+    tells = name is not None and NO_PLANE in predictor.info.outputs[name]["classes"]
     return (
         judge(row, predictor, routing) for row in rows if tells or row.plane in predictor.planes
     )

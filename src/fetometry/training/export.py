@@ -21,14 +21,14 @@ from fetometry.errors import ModelError, OutputError
 from fetometry.predict.catalogue import METADATA_KEY, SCHEMA
 from fetometry.training.calibrate import calibration
 from fetometry.training.cases import pool, read_cases
-from fetometry.training.fit import BEST, FACTS_FILE, load
-from fetometry.training.heads import build_heads
+from fetometry.training.fit import BEST, heads_of, load, run_facts
+from fetometry.training.heads import Head
 from fetometry.training.recipe import Recipe
 
 #: Exported and torch logits may differ by this share of their range; half precision costs 5e-4.
 TOLERANCE = 5e-3
 
-#: Initialisers with fewer numbers than this stay in single precision.
+#: Matrices with fewer numbers than this stay in single precision, as all vectors do.
 SMALL = 64
 
 
@@ -44,7 +44,7 @@ class _Named(nn.Module):
         return tuple(outputs[name].float() for name in self.names)
 
 
-def metadata(recipe: Recipe, extra: Mapping[str, Any]) -> dict[str, Any]:
+def metadata(recipe: Recipe, heads: Mapping[str, Head], extra: Mapping[str, Any]) -> dict[str, Any]:
     """Return what the file says of itself."""
     return {
         "schema": SCHEMA,
@@ -57,7 +57,7 @@ def metadata(recipe: Recipe, extra: Mapping[str, Any]) -> dict[str, Any]:
             "std": recipe.input.std,
             "values": "grey 0 to 255, letterboxed, then (x - mean) / std",
         },
-        "outputs": {name: dict(h.meaning()) for name, h in build_heads(recipe.heads).items()},
+        "outputs": {name: dict(head.meaning()) for name, head in heads.items()},
         "recipe": json.loads(recipe.as_json()),
         "software": {
             "fetometry": __version__,
@@ -69,11 +69,16 @@ def metadata(recipe: Recipe, extra: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _halve(model: onnx.ModelProto) -> None:
-    """Store large initialisers in half precision; a Cast gives the graph single precision."""
+    """Store large matrices in half precision; a Cast gives the graph single precision.
+
+    Vectors (a batch norm's scale and shift, a bias) weigh little, and act on a whole channel: they
+    stay as they are.
+    """
     graph = model.graph
     casts = []
     for tensor in graph.initializer:
-        if tensor.data_type != TensorProto.FLOAT or np.prod(tensor.dims) < SMALL:
+        is_large = len(tensor.dims) > 1 and np.prod(tensor.dims) >= SMALL
+        if tensor.data_type != TensorProto.FLOAT or not is_large:
             continue
         name = tensor.name
         values = numpy_helper.to_array(tensor)
@@ -93,12 +98,8 @@ def _without_traces(model: onnx.ModelProto) -> None:
     del graph.metadata_props[:]
 
 
-def _accepted(path: Path, network: _Named, sample: Tensor) -> float:
-    """Return the largest difference from torch, relative to the output's range.
-
-    Raises:
-        ModelError: it is larger than `TOLERANCE`.
-    """
+def _difference(path: Path, network: _Named, sample: Tensor) -> float:
+    """Return the largest difference from torch, relative to the output's range."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     found = session.run(None, {session.get_inputs()[0].name: sample.numpy()})
     with torch.no_grad():
@@ -107,13 +108,30 @@ def _accepted(path: Path, network: _Named, sample: Tensor) -> float:
     for mine, theirs in zip(found, expected, strict=True):
         scale = float(theirs.abs().max()) or 1.0
         shares.append(float(np.abs(mine - theirs.numpy()).max()) / scale)
-    worst = float(np.max(shares))  # not a number if one is not, unlike max()
-    if not worst <= TOLERANCE:
-        raise ModelError(
-            f"{path}: its output differs from torch by {worst:.2g} of the range "
-            f"(allowed: {TOLERANCE}); the export is refused"
-        )
-    return worst
+    return float(np.max(shares))  # not a number if one is not, unlike max()
+
+
+def _saved(model: onnx.ModelProto, path: Path, network: _Named, sample: Tensor) -> float:
+    """Write the model, and return its largest difference from torch.
+
+    In half precision, or in single precision where half of it costs more than `TOLERANCE`.
+
+    Raises:
+        ModelError: it differs by more than `TOLERANCE` all the same.
+    """
+    single = onnx.ModelProto()
+    single.CopyFrom(model)
+    _halve(model)
+    worst = float("nan")
+    for candidate in (model, single):
+        onnx.save(candidate, str(path))
+        worst = _difference(path, network, sample)
+        if worst <= TOLERANCE:
+            return worst
+    raise ModelError(
+        f"{path}: its output differs from torch by {worst:.2g} of the range "
+        f"(allowed: {TOLERANCE}); the export is refused"
+    )
 
 
 def export(
@@ -136,18 +154,18 @@ def export(
     extra: dict[str, Any] = {"run": run_facts(run)}
     if calibrate:
         extra["calibration"] = calibration(pool([read_cases(path) for path in calibrate]))
-    wrapped = _Named(network, list(build_heads(recipe.heads))).eval()
+    heads = heads_of(run, recipe)
+    wrapped = _Named(network, list(heads)).eval()
     sample = torch.rand(2, 1, *recipe.input.size, generator=torch.Generator().manual_seed(0))
     sample = (sample * 255 - recipe.input.mean) / recipe.input.std
     model = _graph(wrapped, sample, run)
     described = model.metadata_props.add()
     described.key = METADATA_KEY
-    described.value = json.dumps(metadata(recipe, extra), sort_keys=True)
+    described.value = json.dumps(metadata(recipe, heads, extra), sort_keys=True)
     part = out.with_name(out.name + ".part")
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        onnx.save(model, str(part))
-        difference = _accepted(part, wrapped, sample)
+        difference = _saved(model, part, wrapped, sample)
         digest = hashlib.sha256(part.read_bytes()).hexdigest()
         part.replace(out)
         beside = out.with_name(out.name + ".sha256")
@@ -161,7 +179,7 @@ def export(
 
 
 def _graph(network: _Named, sample: Tensor, run: Path) -> onnx.ModelProto:
-    """Return the network as ONNX, small and without traces of where it was made."""
+    """Return the network as ONNX, without traces of where it was made."""
     program = torch.onnx.export(
         network,
         (sample,),
@@ -174,12 +192,5 @@ def _graph(network: _Named, sample: Tensor, run: Path) -> onnx.ModelProto:
     if program is None:
         raise ModelError(f"{run}: torch could not export this network")
     model = program.model_proto
-    _halve(model)
     _without_traces(model)
     return model
-
-
-def run_facts(run: Path) -> dict[str, Any]:
-    """Return what a run wrote about itself, for the model's metadata."""
-    path = run / FACTS_FILE
-    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}

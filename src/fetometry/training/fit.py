@@ -16,15 +16,12 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
 from fetometry.errors import OutputError, RecipeError
-from fetometry.geometry import compose, letterbox
 from fetometry.training import augment
-from fetometry.training.augment import Ellipses
 from fetometry.training.data import Row
-from fetometry.training.heads import Truth, build_heads
-from fetometry.training.nets import build_network
-from fetometry.training.pictures import Batches, Pictures, drawn, mixed_seed, shuffled
+from fetometry.training.heads import Head, Truth, build_heads, learned_by
+from fetometry.training.pictures import Pictures, mixed_seed
 from fetometry.training.recipe import Component, Recipe, from_json
-from fetometry.training.validate import Reader, Seen, summary
+from fetometry.training.system import System
 
 RECIPE_FILE, FACTS_FILE = "recipe.json", "facts.json"
 LAST, BEST = "last.ckpt", "best.ckpt"
@@ -32,143 +29,18 @@ LAST, BEST = "last.ckpt", "best.ckpt"
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
-class System(lightning.LightningModule):
-    """Network and heads of a recipe, its pictures, its optimiser, and its validation."""
-
-    def __init__(self, recipe: Recipe, sides: Mapping[str, Pictures]) -> None:
-        super().__init__()
-        self.recipe, self.sides = recipe, sides
-        self.heads = build_heads(recipe.heads)
-        self.network = build_network(
-            recipe.network, {name: head.output for name, head in self.heads.items()}
-        )
-        self._reader = Reader(
-            {name: head.meaning() for name, head in self.heads.items()}, recipe.input.size
-        )
-        self._seen: list[Seen] = []
-
-    def forward(self, image: Tensor) -> dict[str, Tensor]:
-        """Map normalised inputs (B, 1, h, w) to named outputs."""
-        return dict(self.network(image))
-
-    def inputs(self, image: Tensor) -> Tensor:
-        """Normalise grey values 0 to 255 as the recipe says."""
-        normal = (image - self.recipe.input.mean) / self.recipe.input.std
-        return normal.contiguous(memory_format=torch.channels_last)
-
-    def exactly(self) -> torch.autocast:
-        """Return the context of everything but the network: half precision cannot count pixels."""
-        return torch.autocast(self.device.type, enabled=False)
-
-    def training_step(self, index: Tensor, step: int) -> Tensor:
-        """Augment a batch on the device, run it, and add up the heads' weighted losses."""
-        seed = mixed_seed(self.recipe.fit.seed, self.current_epoch, step)
-        # layers that draw numbers, such as dropout, draw the same ones after a resume
-        torch.manual_seed(seed)
-        with self.exactly():
-            image, truth = self.augmented(index, seed)
-        outputs = self(image)
-        with self.exactly():
-            total = torch.zeros((), device=self.device)
-            for name, head in self.heads.items():
-                loss = head.loss(outputs[name], truth)
-                self.log(f"loss_{name}", loss, on_step=False, on_epoch=True, batch_size=len(index))
-                total = total + head.weight * loss
-        self.log("loss", total, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(index))
-        return total
-
-    def augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Truth]:
-        """Return training inputs (B, 1, h, w) at positions (B,), changed at random, with truth."""
-        side, recipe = self.sides["train"], self.recipe
-        rng = torch.Generator().manual_seed(seed)
-        size, position = recipe.input.size, index.cpu()
-        maps = augment.random_maps(
-            len(index), recipe.data.cache_size, (recipe.input, recipe.augment), rng
-        ).to(self.device)
-        image = augment.warp(side.pixels[position].to(self.device), maps, size)
-        image = augment.photometric(image, recipe.augment, rng)
-        truth = side.truth
-        ellipses = Ellipses(truth.ellipses.center[position], truth.ellipses.shape[position])
-        there = Ellipses(ellipses.center.to(self.device), ellipses.shape.to(self.device))
-        moved = Truth(
-            there.mapped(maps),
-            truth.has_ellipse[position].to(self.device),
-            augment.mapped(truth.ends[position].to(self.device), maps),
-            truth.has_ends[position].to(self.device),
-            truth.classes[position].to(self.device),
-            size,
-        )
-        return self.inputs(image), moved
-
-    def validation_step(self, index: Tensor, step: int) -> None:
-        """Measure a batch as the predictor would, each image in its own plane."""
-        side, size = self.sides["validation"], self.recipe.input.size
-        with self.exactly():
-            maps = augment.identity(len(index), self.recipe.data.cache_size, size).to(self.device)
-            image = augment.warp(side.pixels[index.cpu()].to(self.device), maps, size)
-        outputs = {name: o.float().cpu().numpy() for name, o in self(self.inputs(image)).items()}
-        for k, position in enumerate(index.tolist()):
-            maps_of = {name: output[k] for name, output in outputs.items()}
-            row, stored = side.rows[position], side.stored
-            to_input = compose(
-                letterbox(self.recipe.data.cache_size, size), stored.matrices[position]
-            )
-            place = to_input, stored.shapes[position]
-            self._seen.append(self._reader.compare(row, maps_of, place))
-
-    def on_validation_epoch_end(self) -> None:
-        """Log, for each plane, the mean absolute difference and bias in mm; failures count.
-
-        `val_error` is the mean over the planes of the mean absolute difference in percent.
-        """
-        seen, self._seen = self._seen, []
-        told = summary(seen)
-        for name, value in told.items():
-            self.log(name, value, prog_bar=name == "val_error")
-
-    def configure_optimizers(self) -> Any:
-        """Build the optimiser and its schedule by name."""
-        fit = self.recipe.fit
-        makers: dict[str, Any] = {
-            "adamw": torch.optim.AdamW, "adam": torch.optim.Adam,
-            "adamax": torch.optim.Adamax, "sgd": torch.optim.SGD,
-        }  # fmt: skip
-        if fit.optimiser not in makers:
-            raise RecipeError(f"[fit]: optimiser must be one of {', '.join(makers)}")
-        extra = {"momentum": 0.9} if fit.optimiser == "sgd" else {}
-        optimiser = makers[fit.optimiser](
-            self.parameters(), lr=fit.learning_rate, weight_decay=fit.weight_decay, **extra
-        )
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedules: dict[str, Any] = {
-            "constant": lambda: torch.optim.lr_scheduler.ConstantLR(optimiser, 1.0),
-            "cosine": lambda: torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps),
-            "onecycle": lambda: torch.optim.lr_scheduler.OneCycleLR(
-                optimiser, fit.learning_rate, total_steps=steps + 1, pct_start=0.15
-            ),
-        }
-        if fit.schedule not in schedules:
-            raise RecipeError(f"[fit]: schedule must be one of {', '.join(schedules)}")
-        return {
-            "optimizer": optimiser,
-            "lr_scheduler": {"scheduler": schedules[fit.schedule](), "interval": "step"},
-        }
-
-    def train_dataloader(self) -> Batches:
-        """Positions in the training side, in an order of this epoch; a resumed run repeats it."""
-        fit = self.recipe.fit
-        rng = torch.Generator().manual_seed(mixed_seed(fit.seed, self.current_epoch))
-        kinds = [row.kind for row in self.sides["train"].rows]
-        return shuffled(drawn(kinds, self.recipe.data, rng), fit.batch_size, rng)
-
-    def val_dataloader(self) -> Batches:
-        """Positions in the validation side."""
-        count = len(self.sides["validation"].rows)
-        return Batches(torch.arange(count), self.recipe.fit.batch_size)
-
-
-def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False) -> Path:
+def start(
+    recipe: Recipe,
+    rows: Sequence[Row],
+    run: Path,
+    *,
+    quiet: bool = False,
+    cache: Path | None = None,
+) -> Path:
     """Train a recipe in the folder `run`, or go on where a killed run stopped.
+
+    `cache` is a folder of pictures at training scale that several runs share; without one the
+    run keeps its own.
 
     Returns the checkpoint with the lowest mean absolute difference on the validation side.
 
@@ -185,14 +57,16 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
     except OSError as error:
         raise OutputError(f"{run}: cannot be written ({error.strerror})") from None
     sides = {
-        side: Pictures.load(side_rows(recipe, rows, side), recipe, run / "cache")
+        side: Pictures.load(side_rows(recipe, rows, side), recipe, cache or run / "cache")
         for side in ("train", "validation")
     }
-    _write(run / FACTS_FILE, json.dumps({"data": _counts(recipe, sides)}, sort_keys=True))
+    learned = learned_by(build_heads(recipe.heads), _at_input(sides["train"], recipe))
+    facts = {"data": _counts(recipe, sides), **({"learned": learned} if learned else {})}
+    _write(run / FACTS_FILE, json.dumps(facts, sort_keys=True))
     # the caller's random numbers are left as they were
     with torch.random.fork_rng(range(torch.cuda.device_count())):
         torch.manual_seed(mixed_seed(recipe.fit.seed))
-        system = _build(recipe, sides, run)
+        system = _build(recipe, sides, run, build_heads(recipe.heads, learned))
         trainer = _trainer(system, run, quiet)
         # before the weights are averaged: their copy stays where the network is at that time
         system.to(trainer.strategy.root_device)
@@ -201,10 +75,18 @@ def start(recipe: Recipe, rows: Sequence[Row], run: Path, *, quiet: bool = False
     return run / BEST
 
 
-def _build(recipe: Recipe, sides: Mapping[str, Pictures], run: Path) -> System:
+def _at_input(side: Pictures, recipe: Recipe) -> Truth:
+    """Return the truth of a side at the scale of the network's input, as nothing changed it."""
+    maps = augment.identity(len(side.rows), recipe.data.cache_size, recipe.input.size)
+    return side.truth.mapped(maps, recipe.input.size)
+
+
+def _build(
+    recipe: Recipe, sides: Mapping[str, Pictures], run: Path, heads: Mapping[str, Head]
+) -> System:
     """Build the system with the weights it starts from; a resumed run brings its own."""
     resumed, start_from = (run / LAST).is_file(), recipe.fit.start_from
-    system = System(_without_weights(recipe) if resumed or start_from else recipe, sides)
+    system = System(_without_weights(recipe) if resumed or start_from else recipe, sides, heads)
     if start_from and not resumed:
         _fill(system, Path(start_from).expanduser(), new_outputs=True)
     system.network.to(memory_format=torch.channels_last)
@@ -236,9 +118,19 @@ def side_rows(recipe: Recipe, rows: Sequence[Row], side: str) -> list[Row]:
         chosen = [row for row in rows if row.split == side]
     else:
         chosen = [row for row in rows if row.split_in_fold(data.fold, data.folds) == side]
+    if data.planes:
+        chosen = [row for row in chosen if row.plane in data.planes]
+    if data.measured_only:
+        chosen = [row for row in chosen if row.truth_mm]
     if data.without_machine:
         chosen = [row for row in chosen if row.machine != data.without_machine]
-    return chosen[: data.limit] if data.limit and side == "train" else chosen
+    return spread(chosen, data.limit) if data.limit and side == "train" else chosen
+
+
+def spread(rows: Sequence[Row], count: int) -> list[Row]:
+    """Return so many of the rows, evenly from first to last: data sets may be sorted by size."""
+    step = max(1.0, len(rows) / count)
+    return [rows[int(i * step)] for i in range(min(count, len(rows)))]
 
 
 def _counts(recipe: Recipe, sides: Mapping[str, Pictures]) -> dict[str, Any]:
@@ -254,7 +146,7 @@ def _claim(run: Path, recipe: Recipe) -> None:
     path, text = run / RECIPE_FILE, recipe.as_json() + "\n"
     if not path.is_file():
         _write(path, text)
-    elif path.read_text(encoding="utf-8") != text:
+    elif from_json(path.read_text(encoding="utf-8"), str(path)) != recipe:
         raise RecipeError(f"{run} holds a run of another recipe; choose another --out")
 
 
@@ -298,9 +190,20 @@ def load(run: Path, checkpoint: str = BEST) -> tuple[Recipe, torch.nn.Module]:
         if not (run / name).is_file():
             raise RecipeError(f"{run}: holds no {name}; has the training run?")
     recipe = from_json((run / RECIPE_FILE).read_text(encoding="utf-8"), str(run))
-    system = System(_without_weights(recipe), {})
+    system = System(_without_weights(recipe), {}, heads_of(run, recipe))
     _fill(system, run / checkpoint)
     return recipe, system.network.eval()
+
+
+def heads_of(run: Path, recipe: Recipe) -> dict[str, Head]:
+    """Return the heads of a run, with what they learned of its training side."""
+    return build_heads(recipe.heads, run_facts(run).get("learned"))
+
+
+def run_facts(run: Path) -> dict[str, Any]:
+    """Return what a run wrote about itself."""
+    path = run / FACTS_FILE
+    return dict(json.loads(path.read_text(encoding="utf-8"))) if path.is_file() else {}
 
 
 def _state(path: Path) -> dict[str, Tensor]:

@@ -125,10 +125,10 @@ def _panel(
     return panel
 
 
-def _picture(title: str, panels: Sequence[Picture]) -> Picture:
-    """Put panels under each other, two a row, below a title."""
-    filled = [*panels, *[np.zeros_like(panels[0])] * (-len(panels) % COLUMNS)]
-    rows = [np.hstack(filled[i : i + COLUMNS]) for i in range(0, len(filled), COLUMNS)]
+def together(title: str, panels: Sequence[Picture], columns: int = COLUMNS) -> Picture:
+    """Put panels under each other, so many a row, below a title."""
+    filled = [*panels, *[np.zeros_like(panels[0])] * (-len(panels) % columns)]
+    rows = [np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)]
     head = np.zeros((TITLE, rows[0].shape[1], 3), np.uint8)
     _write(head, title, TITLE - 11)
     return np.vstack([head, *rows])
@@ -173,6 +173,16 @@ class Judges:
         return row, see(row, self.predictor, case.routing)
 
 
+def compared(case: Case, name: str, judges: Judges, text: Sequence[str] = ()) -> Picture:
+    """Draw one image with what expert and model say of a measurement, or of the plane.
+
+    `text` are the two lines below it; without them they say the two numbers and the flags.
+    """
+    row, seen = judges.again(case)
+    truth = [] if name == PLANE else _truth(row, name)
+    return _panel(seen.image.pixels, truth, _found(seen, name), text or _said(case, name))
+
+
 def gallery(cases: Sequence[Case], name: str, judges: Judges, *, count: int = 8) -> Picture | None:
     """Draw the worst images of a measurement, or of the plane; None where there are none."""
     text: Callable[[Case], Sequence[str]]
@@ -183,12 +193,8 @@ def gallery(cases: Sequence[Case], name: str, judges: Judges, *, count: int = 8)
         chosen, text = worst(cases, name, count), lambda case: _said(case, name)
         total = len(having(cases, name))
         title = f"{name}: the largest errors of {total} images; expert dashed, model whole line"
-    panels = []
-    for case in chosen:
-        row, seen = judges.again(case)
-        truth = [] if name == PLANE else _truth(row, name)
-        panels.append(_panel(seen.image.pixels, truth, _found(seen, name), text(case)))
-    return _picture(title, panels) if panels else None
+    panels = [compared(case, name, judges, text(case)) for case in chosen]
+    return together(title, panels) if panels else None
 
 
 def write_gallery(
@@ -215,4 +221,13 @@ def write_gallery(
     return written
 
 
-__all__ = ["Judges", "gallery", "misplaced", "worst", "write_gallery"]
+__all__ = [
+    "Judges",
+    "Picture",
+    "compared",
+    "gallery",
+    "misplaced",
+    "together",
+    "worst",
+    "write_gallery",
+]

@@ -30,15 +30,29 @@ def dice(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
     return 1.0 if total == 0 else float(2 * np.count_nonzero(one & other) / total)
 
 
+def pixel_accuracy(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Return the share of pixels in which two masks of one shape agree."""
+    return float(np.mean(one == other))
+
+
+def mean_iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """Return the mean over inside and outside of intersection over union of two masks of one shape.
+
+    What neither of them has agrees wholly. Outside is the larger part of most images, so that
+    this is above the intersection over union of the structure alone.
+    """
+    return (_iou(one, other) + _iou(~one, ~other)) / 2
+
+
+def _iou(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    union = np.count_nonzero(one | other)
+    return 1.0 if union == 0 else float(np.count_nonzero(one & other) / union)
+
+
 def hausdorff(one: Points, other: Points) -> float:
     """Return the largest distance of a point of one set (N, 2) to the nearest of the other."""
     squared = ((one[:, None, :] - other[None, :, :]) ** 2).sum(axis=-1)
     return float(np.sqrt(max(squared.min(axis=1).max(), squared.min(axis=0).max())))
-
-
-def ellipse_overlap(one: Ellipse, other: Ellipse, shape: tuple[int, int]) -> float:
-    """Return the Dice coefficient of two filled ellipses within an image of a shape."""
-    return dice(one.mask(shape), other.mask(shape))
 
 
 def ellipse_hausdorff_mm(one: Ellipse, other: Ellipse, spacing_mm: tuple[float, float]) -> float:
@@ -207,10 +221,11 @@ __all__ = [
     "bootstrap",
     "dice",
     "ellipse_hausdorff_mm",
-    "ellipse_overlap",
     "end_error_mm",
     "hausdorff",
     "mean",
+    "mean_iou",
     "multiplicities",
+    "pixel_accuracy",
     "share",
 ]

@@ -30,7 +30,9 @@ class Data:
     cache_size: tuple[int, int]
     fold: int = -1  # -1: the fixed split; 0 and up: that fold of `folds`, over non-test buckets
     folds: int = 5
-    limit: int = 0  # use only so many training images; 0 is all
+    limit: int = 0  # use only so many training images, evenly from all; 0 is all
+    planes: tuple[str, ...] = ()  # only images of these planes; empty: all
+    measured_only: bool = False  # leave out images of which nothing but the plane is known
     without_machine: str = ""  # leave this ultrasound machine out of training and validation
     draws: int = 0  # training images an epoch, by `shares`; 0: each image once
     shares: Mapping[str, float] = field(default_factory=dict)  # by kind: see Row.kind
@@ -64,9 +66,12 @@ class Augment:
     """Random changes of a training picture; all geometry is composed into one affine map."""
 
     rotate_deg: float = 0.0
+    rotate_step_deg: float = 0.0  # only multiples of it; 0: any angle
+    keep_whole: bool = False  # a structure that would be cut by the change stays as it was
     scale: tuple[float, float] = (1.0, 1.0)
     shift: float = 0.0  # share of the input's size
     flip: bool = False  # left-right and up-down, each half of the time
+    mirror: bool = False  # left-right alone, half of the time
     gamma: tuple[float, float] = (1.0, 1.0)
     gain: tuple[float, float] = (1.0, 1.0)
     blur_px: float = 0.0  # largest sigma, half of the pictures
@@ -95,6 +100,9 @@ class Fit:
     precision: str = "32-true"
     seed: int = 0
     start_from: str = ""  # an earlier run's checkpoint
+    trainable: tuple[
+        str, ...
+    ] = ()  # parts of the network by prefix; the rest is frozen; empty: all
 
 
 @dataclass(frozen=True)
@@ -191,18 +199,26 @@ def from_tree(tree: Mapping[str, Any], where: str) -> Recipe:
     )
 
 
-def read_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
-    """Read a recipe file and apply `key.key=value` overrides to it.
+def _dropped(tree: dict[str, Any], key: str) -> None:
+    """Take a table, or a value, out of the tree."""
+    *tables, last = key.split(".")
+    inner: Any = tree
+    for name in tables:
+        inner = inner.get(name) if isinstance(inner, dict) else None
+    if not isinstance(inner, dict) or last not in inner:
+        raise RecipeError(f"drop {key!r}: the recipe has no such table or key")
+    del inner[last]
+
+
+def read_recipe(path: Path, overrides: Sequence[str] = (), drop: Sequence[str] = ()) -> Recipe:
+    """Read a recipe file, take out the tables to `drop`, and apply `key.key=value` overrides.
 
     Raises:
         RecipeError: the file is not TOML, or a key is unknown, missing or mistyped.
     """
-    try:
-        tree = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror})") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not a TOML file ({error})") from None
+    tree = _READER.toml(path)
+    for key in drop:
+        _dropped(tree, key)
     for assignment in overrides:
         _override(tree, assignment)
     return from_tree(tree, path.name)

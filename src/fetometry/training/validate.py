@@ -10,15 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.errors import MeasurementError
-from fetometry.geometry import Matrix, apply, fit_ellipse
-from fetometry.predict.catalogue import output_of
-from fetometry.predict.decode import (
-    find_ends,
-    mask_outline,
-    output_to_source,
-    plane_probabilities,
-    plane_totals,
-)
+from fetometry.geometry import Matrix, fit_ellipse
+from fetometry.predict.catalogue import MEASURING, output_of
+from fetometry.predict.decode import plane_probabilities, plane_totals
+from fetometry.predict.seeing import Place, see
 from fetometry.training.data import Row
 from fetometry.types import MAIN
 
@@ -49,7 +44,8 @@ class Reader:
         """Measure an image in its own plane; `stored` is the map to the input, and its shape."""
         right = self._plane_is_right(row, maps)
         truth = row.truth_mm.get(MAIN.get(row.plane, ""))
-        if truth is None or output_of(self.outputs, "mask", row.plane) is None:
+        measures = any(output_of(self.outputs, kind, row.plane) for kind in MEASURING)
+        if truth is None or not measures:
             return Seen(row.plane, None, None, right)
         try:
             found = self._measured_mm(row, maps, stored)
@@ -65,17 +61,19 @@ class Reader:
         return max(totals, key=lambda plane: totals[plane]) == row.plane
 
     def _measured_mm(self, row: Row, maps: Maps, stored: tuple[Matrix, NDArray[np.int64]]) -> float:
-        matrix, shape = stored[0], (int(stored[1][0]), int(stored[1][1]))
+        shape = (int(stored[1][0]), int(stored[1][1]))
+        sight = see(self.outputs, row.plane, maps, Place(stored[0], shape, self.size))
         spacing = np.array(row.spacing_mm)
-        logits = maps[str(output_of(self.outputs, "mask", row.plane))][0]
-        to_source = output_to_source(matrix, self.size[0] / logits.shape[0])
-        ends = output_of(self.outputs, "ends", row.plane)
-        if ends is not None and self.outputs[ends]["tells"] == "length":
-            along = maps[self.outputs[ends]["along"]][0]
-            one, other = apply(to_source, find_ends(maps[ends][0], along)) * spacing
-            return float(np.linalg.norm(one - other))
-        ellipse = fit_ellipse(mask_outline(logits, to_source, shape).points).ellipse
-        return ellipse.scaled(*spacing).circumference
+        if sight.size_px is not None:
+            return sight.size_px * float(np.sqrt(spacing.prod()))
+        if row.plane == "femur":
+            if sight.ends is None:
+                raise MeasurementError("the two ends were not found")
+            return float(np.linalg.norm((sight.ends[0] - sight.ends[1]) * spacing))
+        fitted = fit_ellipse(sight.outline.points).ellipse
+        if fitted.semi_axes[0] > float(np.hypot(*shape)):
+            raise MeasurementError("no ellipse fits the outline")  # as `measure` refuses it
+        return fitted.scaled(*spacing).circumference
 
 
 def summary(seen: Sequence[Seen]) -> dict[str, float]:

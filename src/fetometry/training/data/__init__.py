@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from fetometry.errors import DataError
-from fetometry.training.data import fetal_planes, hc18
+from fetometry.training.data import fetal_planes, hc18, phantoms
 from fetometry.training.data.manifest import (
     COLUMNS,
     SPLITS,
@@ -19,6 +19,7 @@ from fetometry.training.data.manifest import (
 DATASETS: Mapping[str, Callable[[Path], list[Row]]] = {
     hc18.NAME: hc18.rows,
     fetal_planes.NAME: fetal_planes.rows,
+    phantoms.NAME: phantoms.rows,
 }
 MANIFEST = "manifest.csv"
 #: Between the names of data sets that are used together.

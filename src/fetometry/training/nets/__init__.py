@@ -8,26 +8,38 @@ from collections.abc import Callable, Mapping
 from torch import nn
 
 from fetometry.errors import RecipeError
+from fetometry.training.nets.mtln import build_mtln
+from fetometry.training.nets.multitask_unet import build_multitask_unet
 from fetometry.training.nets.output import Output
+from fetometry.training.nets.plain_unet import build_plain_unet
+from fetometry.training.nets.regression import REGRESSORS
 from fetometry.training.nets.unet import build_unet
 from fetometry.training.recipe import Component
 
-#: name -> builder(options, outputs), where outputs is {output name: what it should be}
-NETWORKS: Mapping[str, Callable[[Mapping[str, object], Mapping[str, Output]], nn.Module]] = {
-    "unet": build_unet
+#: builder(options, outputs, size): outputs is {output name: what it should be}, size the input's
+Builder = Callable[[Mapping[str, object], Mapping[str, Output], tuple[int, int]], nn.Module]
+
+NETWORKS: Mapping[str, Builder] = {
+    "unet": build_unet,
+    "mtln": build_mtln,
+    **REGRESSORS,
+    "multitask_unet": build_multitask_unet,
+    "plain_unet": build_plain_unet,
 }
 
 __all__ = ["NETWORKS", "Output", "build_network"]
 
 
-def build_network(component: Component, outputs: Mapping[str, Output]) -> nn.Module:
-    """Build a network by its name, or by `package.module:Builder` from outside.
+def build_network(
+    component: Component, outputs: Mapping[str, Output], size: tuple[int, int]
+) -> nn.Module:
+    """Build a network for inputs of a size, by its name or by an outside `package.module:Builder`.
 
     Raises:
         RecipeError: the network is unknown, or cannot be imported.
     """
     if component.name in NETWORKS:
-        return NETWORKS[component.name](component.options, outputs)
+        return NETWORKS[component.name](component.options, outputs, size)
     module, colon, attribute = component.name.partition(":")
     if not colon:
         raise RecipeError(
@@ -38,7 +50,7 @@ def build_network(component: Component, outputs: Mapping[str, Output]) -> nn.Mod
         builder = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise RecipeError(f"[network]: {component.name} cannot be imported ({error})") from None
-    network = builder(component.options, outputs)
+    network = builder(component.options, outputs, size)
     if not isinstance(network, nn.Module):
         raise RecipeError(f"[network]: {component.name} did not build a torch module")
     return network

@@ -63,10 +63,10 @@ def _from_hub(encoder: nn.Module, choice: Choice, name: str) -> nn.Module:
     """Let the library fetch the weights, from where it keeps them; it sums RGB to grey itself."""
     # timm's encoders have their weights named in their own name
     weights = True if choice.encoder.startswith("tu-") else name
-    depth = len(cast(Sequence[int], encoder.out_channels)) - 1
+    given, *stages = cast(Sequence[int], encoder.out_channels)
     try:
         fetched = smp.encoders.get_encoder(
-            choice.encoder, in_channels=1, depth=depth, weights=weights
+            choice.encoder, in_channels=given, depth=len(stages), weights=weights
         )
     except (KeyError, OSError, RuntimeError) as error:
         raise RecipeError(f"encoder_weights: {choice.encoder_weights}: {error}") from None

@@ -18,6 +18,9 @@ from fetometry.training.recipe import strict
 #: output stride -> how many of the decoder's last blocks are left out
 SKIPPED = {1: 0, 2: 1, 4: 2}
 
+#: channels that an encoder can be given: grey, or the grey picture three times over as RGB
+CHANNELS = (1, 3)
+
 #: how many blocks an encoder can have
 DEPTHS = range(3, 6)
 
@@ -26,12 +29,15 @@ DEPTHS = range(3, 6)
 class Options:
     """Encoder by its library name, where its weights come from, and the decoder's size.
 
-    `output_stride` 1, 2 or 4: how much coarser than the input the output is; blocks of the
-    decoder beyond it are left out. `decoder_channels` counts from the deepest block.
+    `channels` 1 or 3: the encoder sees the grey picture, or repeats it as RGB, which counts more
+    parameters and gives the same answers. `output_stride` 1, 2 or 4: how much coarser than the
+    input the output is; blocks of the decoder beyond it are left out. `decoder_channels` counts
+    from the deepest block.
     """
 
     encoder: str
     encoder_weights: str = "none"
+    channels: int = 1
     decoder_channels: tuple[int, ...] = (256, 128, 64, 32, 16)
     output_stride: int = 1
 
@@ -64,12 +70,13 @@ class Unet(nn.Module):
             whole = smp.Unet(
                 options.encoder,
                 encoder_weights=None,
-                in_channels=1,
+                in_channels=options.channels,
                 decoder_channels=options.decoder_channels,
                 encoder_depth=len(options.decoder_channels),
             )
         except (KeyError, RuntimeError) as error:  # the library's words for an unknown name
             raise RecipeError(f"[network]: encoder {options.encoder!r}: {error}") from None
+        self.channels = options.channels
         self.encoder = load_encoder(whole.encoder, options)
         self.decoder = whole.decoder
         blocks = len(options.decoder_channels) - SKIPPED[options.output_stride]
@@ -82,7 +89,7 @@ class Unet(nn.Module):
 
     def forward(self, image: Tensor) -> dict[str, Tensor]:
         """Map (B, 1, H, W) to {name: (B, channels, H / stride, W / stride) or (B, channels)}."""
-        stages = self.encoder(image)
+        stages = self.encoder(image.expand(-1, self.channels, -1, -1))
         features = self.decoder(stages)
         return {
             name: output(stages[-1] if isinstance(output, _Whole) else features)
@@ -98,8 +105,10 @@ def _last(output: Output, width: int, deepest: int) -> nn.Module:
     return layer
 
 
-def build_unet(options: Mapping[str, object], outputs: Mapping[str, Output]) -> nn.Module:
-    """Build a U-Net from recipe options.
+def build_unet(
+    options: Mapping[str, object], outputs: Mapping[str, Output], size: tuple[int, int]
+) -> nn.Module:
+    """Build a U-Net from recipe options; it takes inputs of any size that its blocks can halve.
 
     Raises:
         RecipeError: an option is unknown or out of its range, or the weights do not fit.
@@ -109,6 +118,8 @@ def build_unet(options: Mapping[str, object], outputs: Mapping[str, Output]) -> 
         raise RecipeError(
             f"[network]: output_stride must be 1, 2 or 4, got {checked.output_stride}"
         )
+    if checked.channels not in CHANNELS:
+        raise RecipeError(f"[network]: channels must be 1 or 3, got {checked.channels}")
     if len(checked.decoder_channels) not in DEPTHS or min(checked.decoder_channels) < 1:
         raise RecipeError(
             "[network]: decoder_channels must be 3 to 5 positive numbers, "

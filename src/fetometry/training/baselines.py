@@ -1,0 +1,96 @@
+"""What is known without looking at the picture: how well must a model do to be worth anything?
+
+A baseline is a mean of the training side, plane by plane. It is judged as a model is, into the
+same per-image results. No torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+import numpy as np
+
+from fetometry.errors import DataError, RecipeError
+from fetometry.training.cases import Case, Size
+from fetometry.training.data import Row
+from fetometry.training.evaluate import PREDICTED
+from fetometry.types import MAIN
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One true measurement, and the millimetres of a pixel along it."""
+
+    mm: float
+    mm_per_px: float
+
+
+def _known(row: Row) -> _Known | None:
+    """Return the plane's main measurement, where it is known."""
+    truth = row.truth_mm.get(MAIN.get(row.plane, ""))
+    if truth is None or row.spacing_mm is None:
+        return None
+    return _Known(truth, float(np.sqrt(np.prod(row.spacing_mm))))
+
+
+def _mean_mm(train: Sequence[_Known]) -> Callable[[_Known], float]:
+    mean = fmean(known.mm for known in train)
+    return lambda _: mean
+
+
+def _mean_px(train: Sequence[_Known]) -> Callable[[_Known], float]:
+    mean = fmean(known.mm / known.mm_per_px for known in train)
+    return lambda known: mean * known.mm_per_px
+
+
+#: "mean-mm": always the mean in millimetres. "mean-px": the mean in pixels of the source, times
+#: the image's own pixel size, by which a sonographer zooms in on what is small.
+BASELINES: Mapping[str, Callable[[Sequence[_Known]], Callable[[_Known], float]]] = {
+    "mean-mm": _mean_mm,
+    "mean-px": _mean_px,
+}
+
+
+def judge(kind: str, train: Iterable[Row], rows: Iterable[Row], model: str) -> list[Case]:
+    """Judge a baseline of the rows `train` on the rows `rows`; `model` is what it is called.
+
+    Raises:
+        DataError: the training side has no such measurement.
+        RecipeError: there is no such baseline.
+    """
+    if kind not in BASELINES:
+        raise RecipeError(f"baseline must be one of {', '.join(BASELINES)}, got {kind!r}")
+    by_plane: dict[str, list[_Known]] = {}
+    for row in train:
+        if known := _known(row):
+            by_plane.setdefault(row.plane, []).append(known)
+    told = {plane: BASELINES[kind](known) for plane, known in by_plane.items()}
+    return [_case(row, told, model) for row in rows]
+
+
+def _case(row: Row, told: Mapping[str, Callable[[_Known], float]], model: str) -> Case:
+    known, sizes = _known(row), {}
+    if known:
+        if row.plane not in told:
+            raise DataError(f"the training side has no {MAIN[row.plane]} to take the mean of")
+        sizes = {MAIN[row.plane]: Size(known.mm, told[row.plane](known))}
+    return Case(
+        dataset=row.dataset,
+        image=row.image.name,
+        group=row.group,
+        machine=row.machine,
+        plane=row.plane,
+        view=row.view,
+        bucket=row.bucket,
+        split=row.split,
+        routing=PREDICTED,
+        model=model,
+        found_plane=row.plane,
+        mm_per_px=row.spacing_mm[0] if row.spacing_mm else None,
+        sizes=sizes,
+    )
+
+
+__all__ = ["BASELINES", "judge"]

@@ -1,0 +1,1 @@
+"""Others on the same cases: our data for their training, their answers by our measuring."""
