@@ -98,11 +98,11 @@ def _spread(echo: Complex, axial: float, lateral: NDArray[np.float32]) -> Comple
     return np.fft.ifft(spectrum, axis=1).astype(np.complex64)
 
 
-def _with_echoes(echo: Complex, grid: Grid, console: Console) -> Complex:
+def with_echoes(echo: Complex, step_mm: float, console: Console) -> Complex:
     """Add the reverberations: the same echoes again, weaker and deeper."""
     total = echo.copy()
     for path_mm, strength in console.echoes:
-        shift = round(path_mm / grid.step_mm)
+        shift = round(path_mm / step_mm)
         if 0 < shift < len(echo):
             total[shift:] += np.complex64(strength) * echo[:-shift]
     return total
@@ -129,7 +129,7 @@ def envelope(
     for _ in range(console.looks):
         noise = rng.standard_normal((*grid.shape, 2), dtype=np.float32)
         echo = noise.view(np.complex64)[..., 0] * diffuse + mirror
-        total += np.abs(_spread(_with_echoes(echo, grid, console), axial, lateral))
+        total += np.abs(_spread(with_echoes(echo, grid.step_mm, console), axial, lateral))
     return total / np.float32(console.looks)
 
 

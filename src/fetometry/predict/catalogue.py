@@ -53,9 +53,7 @@ class ModelInfo:
     @property
     def planes(self) -> tuple[str, ...]:
         """The planes that it measures."""
-        return tuple(
-            plane for plane in PLANES if any(self.output_of(kind, plane) for kind in MEASURING)
-        )
+        return tuple(plane for plane in PLANES if measured_by(self.outputs, plane))
 
 
 def output_of(outputs: Mapping[str, Mapping[str, Any]], kind: str, plane: str = "") -> str | None:
@@ -64,6 +62,11 @@ def output_of(outputs: Mapping[str, Mapping[str, Any]], kind: str, plane: str = 
         if meaning["kind"] == kind and (not plane or plane in planes_of(meaning)):
             return name
     return None
+
+
+def measured_by(outputs: Mapping[str, Mapping[str, Any]], plane: str) -> str | None:
+    """Return the kind of output that a plane is measured by, the best that is there, or None."""
+    return next((kind for kind in MEASURING if output_of(outputs, kind, plane)), None)
 
 
 def planes_of(meaning: Mapping[str, Any]) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from fetometry.errors import MeasurementError, ModelError
 from fetometry.geometry import Matrix, Outline, Points, apply
 from fetometry.predict.bar import bar_ends
-from fetometry.predict.catalogue import MEASURING, output_of
+from fetometry.predict.catalogue import measured_by, output_of
 from fetometry.predict.decode import find_ends, mask_outline, output_to_source
 from fetometry.predict.ellipse import ellipse_outline, read_ellipse
 from fetometry.predict.size import size_px
@@ -127,7 +127,7 @@ def see(outputs: Meanings, plane: str, maps: Maps, place: Place) -> Sight:
         MeasurementError: nothing is there to be measured.
         ModelError: no output is of that plane.
     """
-    for kind in MEASURING:
-        if output_of(outputs, kind, plane) is not None:
-            return _READERS[kind](outputs, plane, maps, place)
-    raise ModelError(f"no output of the model measures the plane {plane}")
+    kind = measured_by(outputs, plane)
+    if kind is None:
+        raise ModelError(f"no output of the model measures the plane {plane}")
+    return _READERS[kind](outputs, plane, maps, place)

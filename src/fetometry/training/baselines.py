@@ -7,7 +7,7 @@ same per-image results. No torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean
 
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from fetometry.errors import DataError, RecipeError
 from fetometry.training.cases import Case, Size
 from fetometry.training.data import Row
-from fetometry.training.evaluate import PREDICTED
+from fetometry.training.evaluate import PREDICTED, case_of
 from fetometry.types import MAIN
 
 
@@ -76,21 +76,8 @@ def _case(row: Row, told: Mapping[str, Callable[[_Known], float]], model: str) -
         if row.plane not in told:
             raise DataError(f"the training side has no {MAIN[row.plane]} to take the mean of")
         sizes = {MAIN[row.plane]: Size(known.mm, told[row.plane](known))}
-    return Case(
-        dataset=row.dataset,
-        image=row.image.name,
-        group=row.group,
-        machine=row.machine,
-        plane=row.plane,
-        view=row.view,
-        bucket=row.bucket,
-        split=row.split,
-        routing=PREDICTED,
-        model=model,
-        found_plane=row.plane,
-        mm_per_px=row.spacing_mm[0] if row.spacing_mm else None,
-        sizes=sizes,
-    )
+    case = case_of(row, split=row.split, routing=PREDICTED, model=model, found_plane=row.plane)
+    return replace(case, sizes=sizes)
 
 
 __all__ = ["BASELINES", "judge"]

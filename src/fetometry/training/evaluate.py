@@ -15,7 +15,7 @@ from fetometry.geometry import invert, letterbox
 from fetometry.image import read
 from fetometry.measure import measure
 from fetometry.predict import Predictor
-from fetometry.predict.catalogue import MEASURING
+from fetometry.predict.catalogue import measured_by
 from fetometry.predict.decode import plane_totals
 from fetometry.predict.engine import Maps
 from fetometry.predict.seeing import Place
@@ -195,8 +195,25 @@ def _pixels(found: Mask | None, truth: Mask | None) -> dict[str, float]:
 
 def _tells_number_alone(predictor: Predictor, plane: str) -> bool:
     """Tell whether a plane is measured by a number without an outline: nothing else is judged."""
-    of = predictor.info.output_of
-    return next((kind for kind in MEASURING if of(kind, plane)), "") == "size"
+    return measured_by(predictor.info.outputs, plane) == "size"
+
+
+def case_of(row: Row, *, split: str, routing: str, model: str, found_plane: str) -> Case:
+    """Return what is known of an image before any of its sizes, whoever judges it."""
+    return Case(
+        dataset=row.dataset,
+        image=row.image.name,
+        group=row.group,
+        machine=row.machine,
+        plane=row.plane,
+        view=row.view,
+        bucket=row.bucket,
+        split=split,
+        routing=routing,
+        model=model,
+        found_plane=found_plane,
+        mm_per_px=row.spacing_mm[0] if row.spacing_mm else None,
+    )
 
 
 def judge(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Case:
@@ -206,23 +223,20 @@ def judge(row: Row, predictor: Predictor, routing: str = PREDICTED) -> Case:
     truth = None if row.ellipse is None else row.ellipse.mask(seen.image.shape)
     sizes = _sizes(row, seen.finding)
     alone = _tells_number_alone(predictor, row.plane)
-    return Case(
-        dataset=row.dataset,
-        image=row.image.name,
-        group=row.group,
-        machine=row.machine,
-        plane=row.plane,
-        view=row.view,
-        bucket=row.bucket,
+    scores: dict[str, Any] = {} if alone else {**_fit(row, seen.finding, truth)}
+    scores |= _pixels(_found_mask(row, predictor, seen), truth)
+    case = case_of(
+        row,
         split=side(row, predictor.info.details),
         routing=routing,
         model=f"{ref.name} {ref.sha256[:12]}",
         found_plane=likeliest(seen.planes) if seen.planes else predictor.planes[0],
+    )
+    return replace(
+        case,
         planes=seen.planes,
-        mm_per_px=row.spacing_mm[0] if row.spacing_mm else None,
         sizes={name: s for name, s in sizes.items() if not alone or name == MAIN[row.plane]},
-        **({} if alone else _fit(row, seen.finding, truth)),
-        **_pixels(_found_mask(row, predictor, seen), truth),
+        **scores,
         flags=seen.flags,
         failure=seen.failure,
     )
@@ -247,6 +261,7 @@ __all__ = [
     "ROUTINGS",
     "TRUE",
     "Seen",
+    "case_of",
     "evaluate",
     "judge",
     "likeliest",

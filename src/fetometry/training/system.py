@@ -112,18 +112,19 @@ class System(lightning.LightningModule):
         maps = augment.random_maps(
             len(index), recipe.data.cache_size, (recipe.input, recipe.augment), rng
         ).to(self.device)
+        known = side.truth.at(position).to(self.device)
         if recipe.augment.keep_whole:
-            maps = self._unless_cut(maps, position)
+            maps = self._unless_cut(maps, known)
         image = augment.warp(side.pixels[position].to(self.device), maps, size)
         image = augment.photometric(image, recipe.augment, rng)
-        moved = side.truth.at(position).to(self.device).mapped(maps, size)
+        moved = known.mapped(maps, size)
         return self.inputs(image), moved
 
-    def _unless_cut(self, maps: Tensor, position: Tensor) -> Tensor:
+    def _unless_cut(self, maps: Tensor, known: Truth) -> Tensor:
         """Return the maps (B, 2, 3), but the plain ones where an ellipse would be cut by them."""
         size = self.recipe.input.size
-        truth = self.sides["train"].truth.at(position).to(maps.device).mapped(maps, size)
-        cut = truth.has_ellipse & ~augment.whole(truth.ellipses, size)
+        ellipses = known.ellipses.mapped(maps)
+        cut = known.has_ellipse & ~augment.whole(ellipses, size)
         plain = augment.identity(len(maps), self.recipe.data.cache_size, size).to(maps.device)
         return torch.where(cut[:, None, None], plain, maps)
 

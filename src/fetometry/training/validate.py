@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fetometry.errors import MeasurementError
 from fetometry.geometry import Matrix, fit_ellipse
-from fetometry.predict.catalogue import MEASURING, output_of
+from fetometry.predict.catalogue import measured_by, output_of
 from fetometry.predict.decode import plane_probabilities, plane_totals
 from fetometry.predict.seeing import Place, see
 from fetometry.training.data import Row
@@ -44,8 +44,7 @@ class Reader:
         """Measure an image in its own plane; `stored` is the map to the input, and its shape."""
         right = self._plane_is_right(row, maps)
         truth = row.truth_mm.get(MAIN.get(row.plane, ""))
-        measures = any(output_of(self.outputs, kind, row.plane) for kind in MEASURING)
-        if truth is None or not measures:
+        if truth is None or measured_by(self.outputs, row.plane) is None:
             return Seen(row.plane, None, None, right)
         try:
             found = self._measured_mm(row, maps, stored)

@@ -23,6 +23,7 @@ from fetometry.phantom.speckle import (
     Console,
     Medium,
     amplitude,
+    with_echoes,
 )
 
 #: Samples along the beams that are filtered across the planes at a time, to bound the memory.
@@ -89,16 +90,6 @@ def _in_plane(echo: Complex, axial: float, transfer: Field) -> Complex:
     return np.asarray(np.fft.ifft(np.fft.fft(along, axis=1) * transfer, axis=1), np.complex64)
 
 
-def _with_echoes(echo: Complex, grid: SweptGrid, console: Console) -> Complex:
-    """Add the reverberations of a plane: the same echoes again, weaker and deeper."""
-    total = echo.copy()
-    for path_mm, strength in console.echoes:
-        shift = round(path_mm / grid.step_mm)
-        if 0 < shift < len(echo):
-            total[shift:] += np.complex64(strength) * echo[:-shift]
-    return total
-
-
 def envelope(medium: Medium, grid: SweptGrid, console: Console, rng: np.random.Generator) -> Field:
     """Return the envelope (P, R, B) of the received echo, before compression.
 
@@ -122,7 +113,7 @@ def envelope(medium: Medium, grid: SweptGrid, console: Console, rng: np.random.G
             noise = rng.standard_normal((*grid.shape[1:], 2), dtype=np.float32)
             diffuse = noise.view(np.complex64)[..., 0] * medium.scatter[plane] * strength
             received = (diffuse + medium.mirror[plane]) * amplitude(heard[plane])
-            echo[plane] = _in_plane(_with_echoes(received, grid, console), axial, within)
+            echo[plane] = _in_plane(with_echoes(received, grid.step_mm, console), axial, within)
         for rows in _chunks(grid.shape[1]):
             spectrum = np.fft.fft(echo[:, rows], axis=0) * across[:, rows, None]
             received = np.fft.ifft(spectrum, axis=0)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from fetometry.errors import RecipeError
-from fetometry.training.heads.head import Truth
+from fetometry.training.heads.head import Truth, mask_meaning
 from fetometry.training.nets import Output
 
 #: The printed weight grows with the distance; its exponent is held here, so that it is finite.
@@ -73,7 +73,7 @@ class EdgeMaskHead:
 
     def meaning(self) -> Mapping[str, Any]:
         """Say that the output is a mask of these planes, in logits."""
-        return {"kind": "mask", "planes": list(self.planes), "values": "logits"}
+        return mask_meaning(self.planes)
 
 
 def _dice_loss(soft: Tensor, target: Tensor, weights: Tensor) -> Tensor:

@@ -87,6 +87,11 @@ class Head(Protocol):
         """Return what travels in the model file for the predictor."""
 
 
+def mask_meaning(planes: tuple[str, ...]) -> dict[str, Any]:
+    """Return what a map of logits means in which the planes' structures are filled."""
+    return {"kind": "mask", "planes": list(planes), "values": "logits"}
+
+
 @runtime_checkable
 class Learns(Protocol):
     """A head that needs numbers of the training side, such as the largest size in it.

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from fetometry.training.augment import draw_bars
-from fetometry.training.heads.head import Truth
+from fetometry.training.exchange.masks import BAR_LEAST_PX, BAR_WIDTH
+from fetometry.training.heads.head import Truth, mask_meaning
 from fetometry.training.heads.losses import log_size, rows_bce, squared_dice_loss
 from fetometry.training.nets import Output
 
@@ -37,10 +38,6 @@ def _summed(logits: Tensor, known: Tensor, losses: Tensor, absent: tuple[Tensor,
         empty = rows_bce(logits, torch.zeros_like(logits))
         total = total + weight * torch.where(without, empty, 0.0)
     return total.sum() / len(known)
-
-
-def _mask_meaning(planes: tuple[str, ...]) -> Mapping[str, Any]:
-    return {"kind": "mask", "planes": list(planes), "values": "logits"}
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,7 @@ class MaskHead:
 
     def meaning(self) -> Mapping[str, Any]:
         """Say that the output is a mask of these planes, in logits."""
-        return _mask_meaning(self.planes)
+        return mask_meaning(self.planes)
 
 
 @dataclass(frozen=True)
@@ -89,8 +86,8 @@ class ShaftHead:
     bce: float = 1.0
     dice: float = 1.0
     empty: float = 0.0
-    width: float = 0.09
-    least_px: float = 7.0
+    width: float = BAR_WIDTH
+    least_px: float = BAR_LEAST_PX
     planes: tuple[str, ...] = ("femur",)
     output: ClassVar[Output] = Output(1)
 
@@ -106,4 +103,4 @@ class ShaftHead:
 
     def meaning(self) -> Mapping[str, Any]:
         """Say that the output is a mask of these planes, in logits."""
-        return _mask_meaning(self.planes)
+        return mask_meaning(self.planes)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fetometry.errors import RecipeError
 from fetometry.training.augment import draw_bars
-from fetometry.training.heads.head import Truth
+from fetometry.training.heads.head import Truth, mask_meaning
 from fetometry.training.heads.losses import squared_dice_loss
 from fetometry.training.nets import Output
 
@@ -62,10 +62,4 @@ class StructureHead:
 
     def meaning(self) -> Mapping[str, Any]:
         """Say that the output is a mask of these planes, in logits, and how lines were drawn."""
-        return {
-            "kind": "mask",
-            "planes": list(self.planes),
-            "values": "logits",
-            "line_px": self.line_px,
-            "cap_px": self.cap_px,
-        }
+        return mask_meaning(self.planes) | {"line_px": self.line_px, "cap_px": self.cap_px}

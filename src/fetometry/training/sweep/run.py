@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from fetometry.training import baselines, data, evaluate, export, fit
 from fetometry.training.cases import Case, write_cases
 from fetometry.training.data import Row
 from fetometry.training.recipe import Recipe, from_json, read_recipe
-from fetometry.training.sweep.records import CURVES, DONE, SIDES, run_file
+from fetometry.training.sweep.records import CURVES, DONE, SIDES, run_file, write_text
 from fetometry.training.sweep.spec import Run
 
 SCHEMA = "fetometry-run/1"
@@ -71,9 +72,9 @@ class Job:
         """Where its pictures are kept at training scale."""
         return (self.runs if self.shares_cache else self.folder) / "cache"
 
-    @property
+    @cached_property
     def recipe(self) -> Recipe:
-        """The resolved recipe."""
+        """The resolved recipe, as its file was when it was first asked for."""
         return read_recipe(self.recipe_path, self.run.overrides, self.run.drop)
 
     @property
@@ -158,7 +159,7 @@ def run_one(job: Job, rows: Sequence[Row]) -> Outcome:
     try:
         found = _judged_baseline(job, rows) if job.run.cell.baseline else _trained(job, rows)
     except FAILURES as error:
-        _write(job.folder / TRACE_FILE, traceback.format_exc())
+        write_text(traceback.format_exc(), job.folder / TRACE_FILE)
         return failure(job, error)
     return _told(job, _facts(job, DONE) | found)
 
@@ -170,7 +171,7 @@ def failure(job: Job, error: BaseException) -> Outcome:
 
 def _told(job: Job, facts: dict[str, Any]) -> Outcome:
     facts["minutes"] = round(Timer(job.folder).minutes, 3)
-    _write(job.folder / RUN_FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", job.folder / RUN_FILE)
     return Outcome(job, facts)
 
 
@@ -258,7 +259,7 @@ def _about(recipe: Recipe, rows: Iterable[Row]) -> list[Row]:
 def _judged_baseline(job: Job, rows: Sequence[Row]) -> dict[str, Any]:
     """Judge what is known without looking at an image, such as the mean of the training side."""
     recipe, cell = job.recipe, job.run.cell
-    _write(job.folder / fit.RECIPE_FILE, recipe.as_json() + "\n")
+    write_text(recipe.as_json() + "\n", job.folder / fit.RECIPE_FILE)
     train = fit.side_rows(recipe, rows, "train")
     details = {"recipe": json.loads(recipe.as_json())}
     for (side, routing), path in job.results.items():
@@ -337,17 +338,10 @@ class Timer:
 
     def __enter__(self) -> Timer:
         earlier = self.minutes
-        _write(self.path, json.dumps({"minutes": earlier, "started": time.time()}))
+        write_text(json.dumps({"minutes": earlier, "started": time.time()}), self.path)
         return self
 
     def __exit__(self, *_: object) -> None:
         stored = self._stored()
         minutes = stored["minutes"] + (time.time() - stored["started"]) / 60
-        _write(self.path, json.dumps({"minutes": minutes, "started": 0.0}))
-
-
-def _write(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(path.name + ".part")
-    part.write_text(text, encoding="utf-8")
-    part.replace(path)
+        write_text(json.dumps({"minutes": minutes, "started": 0.0}), self.path)
