@@ -26,8 +26,8 @@ WIDTH = 7.5
 TITLE_SIZE, TEXT_SIZE = 10, 8
 GREY = "#8C8C8C"
 
-#: A logarithmic axis whose ends are no further apart has more numbers.
-NARROW = 6
+#: A logarithmic axis whose ends are no further apart has more numbers, and from here on fewer.
+NARROW, WIDE = 6, 1000
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,9 @@ def logarithmic(axes: Axes) -> None:
 
     axes.set_yscale("log")
     low, high = axes.get_ylim()
-    subs = (1.0, 2.0, 5.0) if high > NARROW * low else (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+    subs: tuple[float, ...] = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0)
+    if high > NARROW * low:
+        subs = (1.0, 2.0, 5.0) if high < WIDE * low else (1.0,)
     axes.yaxis.set_major_locator(LogLocator(subs=subs, numticks=12))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.yaxis.set_minor_formatter(NullFormatter())

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 #: Where 0 stands on a logarithmic axis: so much of a decade left of the smallest number.
 GAP = 0.8
 #: Small multiples in a row, and the letters that a line above one of them has room for.
-ACROSS, LETTERS = 4, 27
+ACROSS, LETTERS = 4, 25
 
 _METRICS = ("HC ADF mm", "AC ADF mm", "FL ADF mm", "plane accuracy %")
 

@@ -116,14 +116,17 @@ def collect(
 def _best(outcomes: Sequence[Outcome], folder: Path) -> Outcome | None:
     """Return the trained run with most planes and, of those, the least error in validation.
 
-    Only runs that count in the table do: a trial on phantoms replaces no picture of images.
+    It is the error of what a user gets: in the plane that the model recognised. Only runs that
+    count in the table do: a trial on phantoms replaces no picture of images.
     """
     counting = {record.sha256 for record in read_runs(folder / RUNS) if record.sha256}
     trained = [o for o in outcomes if o.facts["sha256"] in counting]
 
     def rank(outcome: Outcome) -> tuple[int, float]:
         planes = outcome.job.recipe.data.planes or PLANES
-        return -len(planes), outcome.facts["val_error"]
+        cases = read_cases(outcome.job.folder / run_file("validation", outcome.job.routings[0]))
+        errors = [abs(size.difference_percent) for case in cases for size in case.sizes.values()]
+        return -len(planes), sum(errors) / len(errors)
 
     return min(trained, key=rank, default=None)
 
