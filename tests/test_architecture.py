@@ -31,9 +31,10 @@ TORCH = ("torch", "torchvision", "lightning", "segmentation_models_pytorch", "ti
 #: Not in the base installation, or slow to load: only ever inside a function.
 LAZY = ("openvino", "SimpleITK", "ray", *TORCH)
 #: What of `training` works without torch: it prepares, it judges, and it tells of finished runs.
-JUDGING = ("recipe", "metrics", "evaluate", "cases", "results", "compare", "calibrate", "plots")
+JUDGING = ("recipe", "metrics", "evaluate*", "cases", "results", "compare", "calibrate", "plots")
 TELLING = ("spec", "grid", "records", "table", "words", "canvas", "curves", "figures", "collect")
-OTHERS = ("gallery", "baselines", "sweep.panels", "sweep.systems", "sweep.page", "metrics_3d")
+TELLING += ("panels", "systems", "page")
+OTHERS = ("gallery", "baselines", "metrics_3d", "volume_gallery", "volume_scores")
 
 
 @dataclass(frozen=True)

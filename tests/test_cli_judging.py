@@ -80,6 +80,53 @@ def test_an_unknown_side_or_routing_is_a_usage_error(options, reason, bright, da
     assert reason in printed
 
 
+@pytest.fixture
+def volumes(tmp_path, monkeypatch):
+    """A folder with the test phantom of a data set of volumes, and a model that sees it all."""
+    from fetometry.training.data.volumes import write_volumes
+    from tests.training.judged_volumes import ENDS, Fake3d, bar, volume_row
+
+    fake = Fake3d(bar(), ENDS)
+    monkeypatch.setattr("fetometry.predict.load_volumes", lambda model, device: fake)
+    rows = [volume_row(tmp_path, f"v{i}") for i in range(30)]
+    write_volumes([row for row in rows if row.split == "test"], tmp_path / "volumes.csv")
+    return tmp_path
+
+
+JUDGE_VOLUMES = ("evaluate", "femur3d-phantom", "--dataset", "phantom3d", "--data")
+
+
+def test_a_data_set_of_volumes_is_judged_with_a_model_of_volumes(volumes, run):
+    out, plots = volumes / "out.csv", volumes / "plots"
+    code, printed = run(*JUDGE_VOLUMES, volumes, "--out", out, "--plots", plots)
+    assert code == 0
+    assert "Phantoms, not patients" in printed
+    assert "Hausdorff distance (Hdb) | 0.00 mm" in printed
+    assert {case.dice for case in read_cases(out)} == {1.0}
+    assert "bland-altman-volumes.png" in printed
+    assert "worst-FL.jpg" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--flip-average",), "--flip-average and --routing are of pictures"),
+        (("--routing", "true"), "--flip-average and --routing are of pictures"),
+    ],
+)
+def test_what_is_of_pictures_is_refused_for_volumes(options, reason, volumes, run):
+    code, printed = run(*JUDGE_VOLUMES, volumes, *options)
+    assert (code, printed.count("\n")) == (2, 1)
+    assert reason in printed
+
+
+def test_predictions_of_volumes_are_refused(volumes, run):
+    words = ("--dataset", "phantom3d", "--predictions", volumes)
+    code, printed = run("evaluate", "--data", volumes, *words)
+    assert (code, printed.count("\n")) == (2, 1)
+    assert "--predictions are of pictures" in printed
+
+
 def case(number, measured, group="g"):
     return Case(
         toy.NAME, f"{number}.png", f"{group}{number}", "A", "head", "", 0, "test", "predicted",

@@ -191,6 +191,14 @@ def test_a_name_of_numbers_is_kept_whole(source, stem):
     assert source_stem(source) == stem
 
 
+@pytest.mark.parametrize(
+    ("source", "stem"),
+    [("a/leg.nii.gz", "leg"), ("leg.mask.nii.gz", "leg.mask"), ("leg.nii", "leg"), ("b.gz", "b")],
+)
+def test_a_compressed_volume_has_two_suffixes(source, stem):
+    assert source_stem(source) == stem
+
+
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), 0.0, -1.0])
 @pytest.mark.parametrize("name", ["value", "value_px", "low", "high"])
 def test_a_measurement_is_a_positive_number(name, number):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from fetometry.errors import ImageError, MeasurementError, SpacingError
 from fetometry.geometry import Ellipse, Points
+from fetometry.geometry.solid import Box, Mask
 
 #: Regions whose deltas differ by less than this are the same calibration.
 SAME_SPACING = 0.02
@@ -66,7 +67,8 @@ def source_stem(source: str) -> str:
     A last part of digits only belongs to the name: DICOM files are often called by their UID.
     """
     name = PurePath(source)
-    return name.name if name.suffix[1:].isdigit() else name.stem
+    stem = name.stem.removesuffix(".nii") if name.suffix == ".gz" else name.stem
+    return name.name if name.suffix[1:].isdigit() else stem
 
 
 @dataclass(frozen=True)
@@ -359,6 +361,31 @@ class Selected:
 
 
 @dataclass(frozen=True)
+class VolumeFinding:
+    """A femur measured in one volume; it stands by itself, never among `Exam.selected`.
+
+    `mask` (d, h, w) is the shaft within `box`, the smallest that holds it (of a model without a
+    mask, where it looked). `ends_voxels` (2, 3) are (slice, row, col) in the source, `ends_mm`
+    (2, 3) patient coordinates (x, y, z). `length_mm` is the straight distance between them,
+    `volume_ml` that of the mask. `notice` is what the model says of its own limits.
+    """
+
+    source: str
+    model: ModelRef
+    spacing_mm: tuple[float, float, float]
+    box: Box
+    mask: Mask | None
+    ends_voxels: Points | None
+    ends_mm: Points | None
+    length_mm: float | None
+    volume_ml: float | None
+    flags: tuple[str, ...] = ()
+    notice: str = ""
+    plane: str = "femur"
+    exam: str = ""
+
+
+@dataclass(frozen=True)
 class Exam:
     """One patient's visit: what was found, which value counts, what was refused, by whom."""
 
@@ -367,3 +394,4 @@ class Exam:
     software: str = field(default="fetometry")
     selected: tuple[Selected, ...] = ()
     name: str = ""
+    volumes: tuple[VolumeFinding, ...] = ()

@@ -1,6 +1,6 @@
-"""The noun for 3D: a volume of grey voxels that knows how large they are and how they lie.
+"""The nouns for 3D: a volume of grey voxels, and what a model saw in it.
 
-Index order is (slice, row, col) everywhere.
+What is measured there is a `types.VolumeFinding`. Index order is (slice, row, col) everywhere.
 """
 
 from __future__ import annotations
@@ -12,7 +12,11 @@ from numpy.typing import NDArray
 
 from fetometry.errors import ImageError, SpacingError
 from fetometry.geometry import Points
-from fetometry.types import SPACING_RANGE_MM
+from fetometry.geometry.solid import Box, Mask
+from fetometry.types import SPACING_RANGE_MM, ModelRef
+
+#: The sizes of a voxel (slice, row, col) in mm.
+Spacing3d = tuple[float, float, float]
 
 #: How far from right angles, and from length 1, the directions of the axes may be.
 AXES_TOLERANCE = 1e-3
@@ -22,7 +26,7 @@ def _identity() -> NDArray[np.float64]:
     return np.eye(3)[::-1].copy()
 
 
-def checked_spacing_3d(spacing_mm: tuple[float, float, float]) -> tuple[float, float, float]:
+def checked_spacing_3d(spacing_mm: Spacing3d) -> Spacing3d:
     """Return the spacing (slice, row, col) if all three numbers are believable.
 
     Raises:
@@ -52,7 +56,7 @@ class Volume:
 
     voxels: NDArray[np.uint8]
     source: str
-    spacing_mm: tuple[float, float, float] | None = None
+    spacing_mm: Spacing3d | None = None
     spacing_problem: str = ""
     axes: NDArray[np.float64] = field(default_factory=_identity)
     origin_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
@@ -78,7 +82,7 @@ class Volume:
         return slices, rows, cols
 
     @property
-    def known_spacing_mm(self) -> tuple[float, float, float]:
+    def known_spacing_mm(self) -> Spacing3d:
         """The spacing (slice, row, col).
 
         Raises:
@@ -86,7 +90,10 @@ class Volume:
         """
         if self.spacing_mm is None:
             reason = self.spacing_problem or "the volume does not say how large a voxel is"
-            raise SpacingError(f"{self.source}: no millimetres: {reason}")
+            raise SpacingError(
+                f"{self.source}: no millimetres: {reason}; set the size of a voxel in the file "
+                "(--mm-per-px and --spacing are for pictures)"
+            )
         return self.spacing_mm
 
     def to_patient_mm(self, points: Points) -> Points:
@@ -97,3 +104,21 @@ class Volume:
         """
         scaled = points * np.array(self.known_spacing_mm)
         return np.asarray(scaled @ self.axes + np.array(self.origin_mm))
+
+
+@dataclass(frozen=True)
+class VolumePrediction:
+    """What a model saw in one volume, in source voxels (slice, row, col).
+
+    `box` is the region of interest that it looked at, and `mask` (d, h, w) the voxels of the
+    largest structure within that box, None of a model that draws none. `ends` (2, 3) are the two
+    ends of the shaft, None of a model that marks none. `candidates` counts the separate
+    structures seen, `flags` is what the model itself remarks.
+    """
+
+    model: ModelRef
+    box: Box
+    mask: Mask | None
+    ends: Points | None
+    candidates: int = 1
+    flags: tuple[str, ...] = ()

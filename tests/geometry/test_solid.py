@@ -14,6 +14,7 @@ from fetometry.geometry.solid import (
     largest_component_3d,
     peak,
     peak_center,
+    peaks,
     starts,
     windows,
 )
@@ -215,3 +216,41 @@ def test_the_middle_of_a_window_counts_more_than_its_rim():
     line = first.weights[:, 4, 4] / first.weights[0, 4, 4]
     assert line[7] == 1  # nobody else is there: all weight already
     assert np.all(np.diff(first.weights[8:, 4, 4]) < 0)
+
+
+def test_the_peaks_of_a_map_are_found_in_order_and_as_exactly_as_the_highest():
+    first, second = (4.3, 12.1, 5.7), (12.6, 5.2, 15.4)
+    level = np.maximum(0.6 * bell(first, 2.0), 0.9 * bell(second, 2.0))
+    points, heights = peaks(level, most=5, least=0.1, apart=2.0)
+    assert np.abs(points - np.array([second, first])).max() < 0.05
+    assert np.array_equal(points[0], peak(level))
+    assert heights == pytest.approx([0.9, 0.6], rel=0.05)  # of the voxels nearest
+    assert len(peaks(level, most=1, least=0.1, apart=2.0)[0]) == 1
+    assert len(peaks(level, most=5, least=0.7, apart=2.0)[0]) == 1
+    assert peaks(level, most=5, least=1.0, apart=2.0)[0].shape == (0, 3)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_peaks_are_the_voxels_as_high_as_their_26_neighbours(seed):
+    level = np.random.default_rng(seed).random((6, 7, 8))
+    tops = np.argwhere(level == ndimage.maximum_filter(level, 3, mode="nearest"))
+    points, heights = peaks(level, most=1000, least=0.0, apart=0.0)
+    assert len(points) == len(tops)
+    assert sorted(heights) == sorted(level[tuple(tops.T)])
+    assert np.all(np.diff(heights) <= 0)
+
+
+def test_a_flat_top_is_one_peak_and_a_neighbour_by_a_corner_may_be_higher():
+    level = np.zeros((7, 7, 12))
+    level[2:4, 2:4, 2:4] = 1.0
+    level[5, 5, 9], level[4, 4, 8] = 0.5, 0.8  # they share a corner
+    points, heights = peaks(level, most=5, least=0.1, apart=2.0)
+    assert heights.tolist() == [1.0, 0.8]
+    assert np.abs(points[1] - (4, 4, 8)).max() <= 0.5
+
+
+def test_peaks_at_the_rim_of_a_map_count():
+    level = np.zeros((3, 4, 5))
+    level[0, 0, 0] = level[2, 3, 4] = 0.4
+    points, _ = peaks(level, most=5, least=0.1, apart=2.0)
+    assert points.tolist() == [[0, 0, 0], [2, 3, 4]]

@@ -37,6 +37,14 @@ def test_annotations_hidden_files_and_other_files_are_left_out(tmp_path):
     assert names(find(tmp_path), tmp_path) == ["a.png"]
 
 
+def test_volumes_are_found_by_their_suffix_and_masks_left_out(tmp_path):
+    touch(tmp_path, "a.nii.gz", "a.mask.nii.gz", "a.truth.json", "b.NRRD", "sub/c.mha", "d.nii")
+    touch(tmp_path, "e.mask.mha", "f.gz", "mask.nii")
+    expected = ["a.nii.gz", "b.NRRD", "d.nii", "mask.nii", "sub/c.mha"]
+    assert names(find(tmp_path), tmp_path) == expected
+    assert find(tmp_path / "a.mask.nii.gz") == [tmp_path / "a.mask.nii.gz"]
+
+
 @pytest.mark.parametrize("name", ["IM_0001", "1.2.840.113619.2", "scan.ima"])
 def test_a_dicom_file_is_found_under_any_name(tmp_path, name):
     save(dataset(picture()), tmp_path / name)
@@ -48,6 +56,11 @@ def test_a_dicom_file_is_found_under_any_name(tmp_path, name):
 def test_the_overlays_of_an_earlier_run_are_left_out(tmp_path):
     touch(tmp_path, "out/exam.json", "out/overlays/a_f1.png", "out/b.png", "overlays/c.png")
     assert names(find(tmp_path), tmp_path) == ["out/b.png", "overlays/c.png"]
+
+
+def test_the_overlays_of_volumes_are_left_out_too(tmp_path):
+    touch(tmp_path, "overlays/leg_volume.png", "leg_volume.png", "overlays/volume.png")
+    assert names(find(tmp_path), tmp_path) == ["leg_volume.png", "overlays/volume.png"]
 
 
 def test_links_are_followed_but_not_in_circles(tmp_path):

@@ -6,9 +6,17 @@ import json
 import pytest
 
 from fetometry.errors import ModelError
-from fetometry.predict import catalogue, default_model
-from fetometry.predict.catalogue import DEFAULT, locate, parse_metadata, sha256_of
+from fetometry.predict import catalogue, default_model, default_volume_model
+from fetometry.predict.catalogue import (
+    DEFAULT,
+    DEFAULT_VOLUME,
+    locate,
+    named_by,
+    parse_metadata,
+    sha256_of,
+)
 from fetometry.types import PLANE_CLASSES, PLANES, SizeInterval
+from tests.predict.solids import HEATMAPS, SOLID, meta
 
 META = {
     "schema": "fetometry-model/1",
@@ -142,6 +150,47 @@ def test_metadata_that_no_image_can_be_prepared_with_are_refused(changes, tmp_pa
         parse({**META, **changes}, tmp_path)
 
 
+def test_what_a_model_of_volumes_says_comes_back(tmp_path):
+    said = meta({**SOLID, **HEATMAPS}, size=(24, 32, 40), roi="femur3d-roi-phantom")
+    info = parse(said, tmp_path)
+    assert info.of_volumes
+    assert (info.depth, info.size) == (24, (32, 40))
+    assert (info.voxel_mm, info.margin_mm, info.roi) == (1.2, 6.0, "femur3d-roi-phantom")
+    assert info.notice == "phantom-trained: not for real volumes"
+    assert (info.output_of("solid", "femur"), info.output_of("solid-ends")) == ("mask", "ends")
+
+
+def test_a_model_of_volumes_measures_no_picture_and_the_other_way_round(tmp_path):
+    assert parse(meta(SOLID), tmp_path).planes == ()
+    pictures = parse(META, tmp_path)
+    assert (pictures.of_volumes, pictures.depth, pictures.notice) == (False, 0, "")
+    assert {pictures.output_of(kind) for kind in ("solid", "solid-ends")} == {None}
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        meta(SOLID, size=(0, 32, 40)),
+        meta(SOLID, size=(24, 0, 40)),
+        meta(SOLID, size=(2, 24, 32, 40)),
+        meta(SOLID, voxel_mm=0.0),
+        meta(SOLID, voxel_mm=10.1),
+        meta(SOLID, voxel_mm=float("nan")),
+        meta(SOLID, margin_mm=-1.0),
+        meta(SOLID, margin_mm=float("inf")),
+        meta(META["outputs"]),
+        meta({}),
+        meta({"mask": {"kind": "solid"}}),
+        {**META, "input": {"size": [24, 32, 40], "mean": 0, "std": 1}, "outputs": SOLID},
+        {**META, "input": {"size": [float("inf"), 288], "mean": 0, "std": 1}},
+    ],
+    ids=lambda said: f"{said['input']} {said['outputs']}",
+)
+def test_metadata_that_no_volume_can_be_prepared_with_are_refused(damaged, tmp_path):
+    with pytest.raises(ModelError, match="its metadata is damaged"):
+        parse(damaged, tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", "3", '"x"', "null"])
 def test_metadata_that_are_no_object_are_refused(text, tmp_path):
     with pytest.raises(ModelError, match="its metadata is damaged"):
@@ -215,3 +264,16 @@ def test_a_plane_without_a_model_is_refused_with_the_known_ones():
 
 def test_the_model_that_measures_unless_another_is_named_is_shipped():
     assert default_model("auto") in catalogue()
+
+
+def test_a_volume_is_measured_by_the_model_of_femurs_in_volumes():
+    assert default_volume_model() == DEFAULT_VOLUME == "femur3d-phantom"
+
+
+def test_a_model_that_another_one_names_is_shipped_or_a_file_beside_it(file):
+    other = file.with_name("main.onnx")
+    assert named_by(other, "x.onnx") == str(file)
+    assert named_by(other, str(file)) == str(file)
+    assert named_by(other, "nobody") == "nobody"
+    file.with_name("exam").write_bytes(b"not the shipped one")
+    assert named_by(other, "exam") == "exam"

@@ -36,7 +36,9 @@ def saved(folder, document):
 
 
 def test_the_document_has_the_promised_keys(document):
-    assert list(document) == ["schema", "software", "name", "selected", "findings", "problems"]
+    assert list(document) == [
+        *("schema", "software", "name", "selected", "findings", "volumes", "problems"),
+    ]
     assert document["name"] == "ward 3"
     assert document["schema"] == "fetometry-exam/1"
     assert document["software"] == "fetometry 9.8.7"

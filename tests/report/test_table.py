@@ -20,7 +20,8 @@ def rows(text):
 def test_measurement_columns_are_those_promised():
     assert measurements_csv(exam()) == (
         "source,frame,plane,plane_probability,name,value_mm,value_px,low_mm,high_mm,"
-        "mm_per_px_row,mm_per_px_col,spacing_source,convention,flags,model,quality,fetus,exam\n"
+        "mm_per_px_row,mm_per_px_col,spacing_source,convention,flags,model,quality,fetus,exam,"
+        "mm_per_slice,volume_ml\n"
     )
 
 
@@ -30,7 +31,7 @@ def test_a_row_holds_the_worked_numbers_of_a_circle():
     text = measurements_csv(exam(head(circle, flags=("a", "b"), interval=(61.0, 64.125))))
     assert text.splitlines()[1] == (
         "scans/010_HC.png,1,head,0.9877,HC,62.83,628.32,61.00,64.12,0.1,0.1,csv,"
-        "ellipse,a;b,head-test,1.0000,,"
+        "ellipse,a;b,head-test,1.0000,,,,"
     )
     assert [row["name"] for row in rows(text)] == ["HC", "BPD", "OFD"]
     assert [row["value_mm"] for row in rows(text)][1:] == ["20.00", "20.00"]
@@ -43,6 +44,7 @@ def test_without_spacing_every_millimetre_cell_is_empty_and_pixels_stay():
         assert empty == {
             *("value_mm", "low_mm", "high_mm"),
             *("mm_per_px_row", "mm_per_px_col", "spacing_source", "flags", "fetus", "exam"),
+            *("mm_per_slice", "volume_ml"),
         }
         assert float(row["value_px"]) in (628.32, 200.0)
 
@@ -52,7 +54,7 @@ def test_spacing_has_six_significant_digits_per_axis():
     assert (row["mm_per_px_row"], row["mm_per_px_col"]) == ("0.0691358", "0.123457")
 
 
-def test_the_last_columns_are_quality_fetus_and_the_exam_by_its_name_else_by_its_pseudonym():
+def test_after_the_model_come_quality_fetus_and_the_exam_by_its_name_else_by_its_pseudonym():
     kept = replace(femur(fetus="B", quality=0.87654321), exam="0f1e")
     for name, shown in (("", "0f1e"), ("ward 3", "ward 3")):
         (row,) = rows(measurements_csv(exam(kept, name=name)))

@@ -62,7 +62,7 @@ def test_several_exams_share_the_tables_and_have_a_document_each(tmp_path):
     ]
     assert [read_exam(path).name for path in paths[:2]] == ["a", "b/2"]
     lines = (tmp_path / "measurements.csv").read_text(encoding="utf-8").splitlines()
-    assert [line.rsplit(",", 1)[-1] for line in lines] == ["exam", "a", "a", "a", "b/2"]
+    assert [line.rsplit(",", 3)[-3] for line in lines] == ["exam", "a", "a", "a", "b/2"]
     assert len((tmp_path / "summary.csv").read_text(encoding="utf-8").splitlines()) == 2
     assert len((tmp_path / "hc18.csv").read_text(encoding="utf-8").splitlines()) == 2
 

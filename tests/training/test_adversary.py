@@ -10,19 +10,24 @@ from torch import nn
 from fetometry.errors import RecipeError
 from fetometry.training.adversary import (
     Adversary,
+    Opponent,
     PairDiscriminator,
+    build_opponent,
     discriminator_loss,
     discriminator_step,
     fake_pair,
-    generator_step,
+    found_out,
     non_saturating_loss,
     real_pair,
     saturating_loss,
 )
+from fetometry.training.heads import EndsHead, SolidEndsHead, SolidHead, VolumeTruth
+from fetometry.training.recipe import Adversary as Options
 
 pytestmark = pytest.mark.train
 
 SIZE = (12, 8, 16)
+HEADS = {"mask": SolidHead(), "ends": SolidEndsHead(sigma_voxels=1.5)}
 
 
 class Generator(nn.Module):
@@ -142,13 +147,8 @@ def test_a_step_of_the_generator_makes_its_fakes_more_real(game, form):
     optimiser = torch.optim.SGD(generator.parameters(), lr=0.1)
     fake = fake_pair(generator(volume))
     before = discriminator(fake).sigmoid().mean().item()
-    generator_step(
-        discriminator,
-        optimiser,
-        fake,
-        supervised=torch.zeros(()),
-        adversary=Adversary(1.0, form),
-    )
+    found_out(discriminator, fake, Adversary(1.0, form)).backward()
+    optimiser.step()
     after = discriminator(fake_pair(generator(volume))).sigmoid().mean().item()
     assert after > before
 
@@ -165,23 +165,124 @@ def test_each_step_moves_only_its_own_network(game):
     discriminator.zero_grad()
     before = weights(discriminator), weights(generator)
     fake = fake_pair(generator(volume))
-    generator_step(discriminator, ours, fake, supervised=fake.mean(), adversary=Adversary(1.0))
+    (fake.mean() + found_out(discriminator, fake, Adversary(1.0))).backward()
+    ours.step()
     assert all(moved(generator, before[1]))
     assert not any(moved(discriminator, before[0]))
     assert all(weight.grad is None for weight in discriminator.parameters())
     assert all(weight.requires_grad for weight in discriminator.parameters())
 
 
-def test_the_generator_also_learns_what_it_is_taught(game):
+def test_being_found_out_costs_its_weight_times_the_loss_of_its_form(game):
     discriminator, generator, volume, _ = game
-    optimiser = torch.optim.SGD(generator.parameters(), lr=0.0)
     fake = fake_pair(generator(volume))
-    supervised, adversary = fake.square().mean(), Adversary(0.3)
-    expected = supervised.item() + 0.3 * non_saturating_loss(discriminator(fake)).item()
-    loss = generator_step(
-        discriminator, optimiser, fake, supervised=supervised, adversary=adversary
-    )
-    assert loss.item() == pytest.approx(expected)
+    for form, loss in (("non_saturating", non_saturating_loss), ("saturating", saturating_loss)):
+        expected = 0.3 * loss(discriminator(fake)).item()
+        cost = found_out(discriminator, fake, Adversary(0.3, form)).item()
+        assert cost == pytest.approx(expected)
+
+
+def test_a_weight_of_the_discriminator_that_is_frozen_stays_frozen(game):
+    discriminator, generator, volume, _ = game
+    discriminator.last.bias.requires_grad_(False)
+    found_out(discriminator, fake_pair(generator(volume)), Adversary(1.0))
+    wanted = {name: weight.requires_grad for name, weight in discriminator.named_parameters()}
+    assert [name for name, wants in wanted.items() if not wants] == ["last.bias"]
+
+
+@pytest.fixture
+def match():
+    """An opponent, a generator, a volume, and its truth."""
+    torch.manual_seed(0)
+    mask = (torch.rand(2, 1, *SIZE) > 0.7).float()
+    known = VolumeTruth(mask, torch.tensor([[2.0, 3, 4], [8, 5, 12]]).expand(2, 2, 3))
+    opponent = build_opponent(Options(from_epoch=0, width=2, learning_rate=1e-2), HEADS)
+    return opponent, Generator(), torch.rand(2, 1, *SIZE), known
+
+
+def test_a_played_batch_moves_the_discriminator_and_gives_the_network_its_slope(match):
+    opponent, generator, volume, known = match
+    before = weights(opponent), weights(generator)
+    lesson, loss = opponent.play(generator(volume), known)
+    assert all(moved(opponent, before[0]))
+    assert not any(moved(generator, before[1]))
+    assert not lesson.requires_grad
+    loss.backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in generator.parameters())
+
+
+def test_a_played_batch_moves_both_networks_the_right_way(match):
+    opponent, generator, volume, known = match
+    ours = torch.optim.SGD(generator.parameters(), lr=0.1)
+    real = real_pair(known.mask, HEADS["ends"].targets(torch.zeros(2, 2, *SIZE), known))
+    fake = fake_pair(generator(volume)).detach()
+    with torch.no_grad():
+        untaught = discriminator_loss(opponent.discriminator(real), opponent.discriminator(fake))
+    lesson, loss = opponent.play(generator(volume), known)
+    assert lesson.item() == pytest.approx(untaught.item())  # its loss before it was taught
+    with torch.no_grad():
+        taught = discriminator_loss(opponent.discriminator(real), opponent.discriminator(fake))
+        judged = non_saturating_loss(opponent.discriminator(fake))
+    assert taught < untaught
+    assert loss.item() == pytest.approx(judged.item())  # it is judged by the one that was taught
+    loss.backward()
+    ours.step()
+    with torch.no_grad():
+        better = opponent.discriminator(fake_pair(generator(volume)))
+        assert better.mean() > opponent.discriminator(fake).mean()
+
+
+def test_the_opponent_takes_the_ends_in_the_order_that_their_head_does(match):
+    _, generator, volume, known = match
+    outputs = generator(volume)
+    drawn = HEADS["ends"].targets(outputs["ends"], known)
+    crossed = {"mask": outputs["mask"], "ends": drawn.flip(1)}
+    lessons = []
+    for order in ("given", "matched"):
+        torch.manual_seed(1)
+        heads = {**HEADS, "ends": SolidEndsHead(sigma_voxels=1.5, order=order)}
+        opponent = build_opponent(Options(from_epoch=0, width=2), heads)
+        with torch.no_grad():
+            pairs = real_pair(known.mask, drawn), real_pair(known.mask, drawn.flip(1))
+            fake = opponent.discriminator(fake_pair(crossed))
+            expected = [discriminator_loss(opponent.discriminator(p), fake).item() for p in pairs]
+        lessons.append((opponent.play(crossed, known)[0].item(), expected))
+    (given, (straight, _)), (either, (_, turned)) = lessons
+    assert given == pytest.approx(straight)
+    assert either == pytest.approx(turned)
+
+
+def test_outputs_in_half_precision_are_judged_in_full(match):
+    opponent, generator, volume, known = match
+    half = {name: output.bfloat16() for name, output in generator(volume).items()}
+    lesson, loss = opponent.play(half, known)
+    assert lesson.dtype == loss.dtype == torch.float32
+
+
+def test_an_opponent_is_built_as_it_is_asked_for():
+    options = Options(from_epoch=7, weight=0.5, width=3, learning_rate=1e-3, form="saturating")
+    built = build_opponent(options, HEADS)
+    assert isinstance(built, Opponent)
+    assert (built.from_epoch, built.adversary) == (7, Adversary(0.5, "saturating"))
+    assert built.discriminator.body[0].out_channels == 3
+    (group,) = built.optimiser.param_groups
+    assert group["lr"] == 1e-3
+    assert {id(w) for w in group["params"]} == {id(w) for w in built.parameters()}
+    assert build_opponent(None, HEADS) is None
+
+
+@pytest.mark.parametrize(
+    "heads",
+    [
+        {"mask": SolidHead()},
+        {"ends": SolidEndsHead()},
+        {"mask": SolidHead(), "ends": EndsHead()},
+    ],
+    ids=["no ends", "no mask", "ends of pictures"],
+)
+def test_an_opponent_without_a_pair_to_judge_is_refused(heads):
+    with pytest.raises(RecipeError, match=r"\[adversary\] judges pairs: it needs the heads mask"):
+        build_opponent(Options(from_epoch=0), heads)
 
 
 @pytest.mark.parametrize(
@@ -191,3 +292,8 @@ def test_the_generator_also_learns_what_it_is_taught(game):
 def test_an_adversary_that_is_not_known_is_refused(weight, form, words):
     with pytest.raises(RecipeError, match=words):
         Adversary(weight, form)
+
+
+def test_a_form_that_is_not_known_is_refused_when_the_opponent_is_built():
+    with pytest.raises(RecipeError, match="known: non_saturating, saturating"):
+        build_opponent(Options(from_epoch=0, form="wasserstein"), HEADS)

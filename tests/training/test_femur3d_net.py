@@ -4,21 +4,23 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from fetometry.errors import RecipeError
-from fetometry.training.nets.femur3d import Options, build_femur3d, stride
+from fetometry.training.nets.femur3d import build_femur3d, stride
+from fetometry.training.nets.output import Output
 
 pytestmark = pytest.mark.train
 
 SIZE = (16, 24, 16)
-#: The paper's ablation, as options.
-SEGMENTATION = {"branches": ["segmentation"]}
-LOCALISATION = {"branches": ["localisation"]}
-BRN, BRNDC = {}, {"cross": True}
+MASK, ENDS = {"mask": Output(1)}, {"ends": Output(2)}
+BOTH = {**MASK, **ENDS}
+#: The paper's ablation: what is asked for, and the options.
+SEGMENTATION, LOCALISATION = {"outputs": MASK}, {"outputs": ENDS}
+BRN, BRNDC = {"outputs": BOTH}, {"outputs": BOTH, "cross": True}
 VARIANTS = [SEGMENTATION, LOCALISATION, BRN, BRNDC]
 
 
-def network(size=SIZE, **options):
+def network(outputs=BOTH, size=SIZE, **options):
     torch.manual_seed(0)
-    return build_femur3d({"width": 2, **options}, size)
+    return build_femur3d({"width": 2, **options}, outputs, size)
 
 
 def volume(size=SIZE, count=1):
@@ -52,7 +54,7 @@ def test_each_branch_gives_its_maps_in_the_size_of_the_input(options, names):
 @pytest.mark.parametrize("size", [(16, 16, 16), (24, 16, 40)])
 def test_a_network_takes_any_size_that_is_a_multiple_of_its_stride(size):
     with torch.no_grad():
-        outputs = network(**BRNDC)(volume(size))
+        outputs = network(**BRNDC, size=size)(volume(size))
     assert outputs["mask"].shape[2:] == outputs["ends"].shape[2:] == size
 
 
@@ -119,8 +121,8 @@ def test_two_connections_lead_to_the_localisation_branch_and_one_leads_back():
 
 
 def test_the_localisation_branch_halves_once_more_than_the_segmentation_branch():
-    assert stride(Options(branches=("segmentation",))) == 4
-    assert stride(Options(branches=("localisation",))) == stride(Options()) == 8
+    assert stride(["segmentation"]) == 4
+    assert stride(["localisation"]) == stride(["segmentation", "localisation"]) == 8
 
 
 def test_with_instance_norm_one_volume_is_measured_as_it_is_trained():
@@ -133,20 +135,27 @@ def test_with_instance_norm_one_volume_is_measured_as_it_is_trained():
 
 
 @pytest.mark.parametrize(
-    ("options", "size", "words"),
+    ("outputs", "options", "size", "words"),
     [
-        ({}, (16, 20, 16), "multiples of 8, at least 16, got \\[16, 20, 16\\]"),
-        ({}, (8, 16, 16), "at least 16"),
-        (SEGMENTATION, (16, 18, 16), "multiples of 4"),
-        ({"branches": ["mask"]}, SIZE, "one or both of segmentation, localisation"),
-        ({"branches": []}, SIZE, "one or both"),
-        ({"branches": ["segmentation", "segmentation"]}, SIZE, "one or both"),
-        ({"branches": ["segmentation"], "cross": True}, SIZE, "cross needs both"),
-        ({"norm": "layer"}, SIZE, "known: instance, batch"),
-        ({"width": 0}, SIZE, "1 or more"),
-        ({"widht": 8}, SIZE, "widht"),
+        (BOTH, {}, (16, 20, 16), "multiples of 8, at least 16, got \\[16, 20, 16\\]"),
+        (BOTH, {}, (8, 16, 16), "at least 16"),
+        (MASK, {}, (16, 18, 16), "multiples of 4"),
+        ({**BOTH, "shaft": Output(1)}, {}, SIZE, r"\[heads.shaft\]: .*called mask .*called ends"),
+        ({"mask": Output(2)}, {}, SIZE, r"\[heads.mask\]: .*solids called mask"),
+        ({"ends": Output(2, whole=True)}, {}, SIZE, r"\[heads.ends\]: .*solid-ends called ends"),
+        (MASK, {"cross": True}, SIZE, "cross needs the heads mask and ends, got mask"),
+        (ENDS, {"cross": True}, SIZE, "cross needs the heads mask and ends, got ends"),
+        (BOTH, {"norm": "layer"}, SIZE, "known: instance, batch"),
+        (BOTH, {"width": 0}, SIZE, "1 or more"),
+        (BOTH, {"widht": 8}, SIZE, "widht"),
     ],
 )
-def test_what_cannot_be_built_is_refused_with_what_can(options, size, words):
+def test_what_cannot_be_built_is_refused_with_what_can(outputs, options, size, words):
     with pytest.raises(RecipeError, match=words):
-        build_femur3d(options, size)
+        build_femur3d(options, outputs, size)
+
+
+def test_heatmaps_start_out_empty_whatever_the_volume_shows():
+    with torch.no_grad():
+        ends = network(**BRNDC)(volume())["ends"]
+    assert 0 < ends.abs().max() < 0.05

@@ -1,6 +1,5 @@
 # ruff: noqa: E402 -- what needs the train extra is imported once it is known to be there
 import copy
-import csv
 import json
 import os
 import signal
@@ -18,6 +17,7 @@ from fetometry.errors import RecipeError
 from fetometry.training import fit
 from fetometry.training.pictures import Pictures
 from tests.training import toy
+from tests.training.runs import assert_same, assert_same_weights, interrupted, logged, state
 
 pytestmark = [
     pytest.mark.train,
@@ -34,47 +34,6 @@ AVERAGED = {"ema_decay": 0.9}
 @pytest.fixture(scope="module")
 def rows(tmp_path_factory):
     return toy.make(tmp_path_factory.mktemp("toy"), train=6, validation=3, test=2)
-
-
-def state(run, name=fit.LAST):
-    return torch.load(run / name, map_location="cpu", weights_only=True)
-
-
-def assert_same(one, other, where="checkpoint"):
-    """Compare nested states to the last bit."""
-    if isinstance(one, torch.Tensor):
-        assert torch.equal(one, other), where
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys(), where
-        for key in one:
-            assert_same(one[key], other[key], f"{where}.{key}")
-    elif isinstance(one, list | tuple):
-        assert len(one) == len(other), where
-        for i, (a, b) in enumerate(zip(one, other, strict=True)):
-            assert_same(a, b, f"{where}.{i}")
-    else:
-        assert one == other, where
-
-
-LEARNED = ("state_dict", "current_model_state", "averaging_state", "optimizer_states")
-
-
-def assert_same_weights(run, other, name=fit.LAST):
-    one, two = state(run, name), state(other, name)
-    assert_same(
-        {key: one[key] for key in LEARNED if key in one},
-        {key: two[key] for key in LEARNED if key in two},
-    )
-    assert one["lr_schedulers"][0]["_last_lr"] == two["lr_schedulers"][0]["_last_lr"]
-    assert one["global_step"] == two["global_step"]
-
-
-def logged(run, name):
-    """The values of one column, over all starts of a run, in their order."""
-    files = sorted((run / "logs" / "csv").glob("version_*/metrics.csv"))
-    texts = [file.read_text(encoding="utf-8").splitlines() for file in files]
-    lines = [line for text in texts for line in csv.DictReader(text)]
-    return [float(line[name]) for line in lines if line.get(name)]
 
 
 @pytest.fixture(scope="module")
@@ -143,24 +102,6 @@ def test_another_seed_gives_another_run(plain, rows, tmp_path):
     assert logged(other, "loss_epoch") != logged(plain[0], "loss_epoch")
 
 
-class Killed(Exception):
-    pass
-
-
-def interrupted(recipe, rows, run, monkeypatch, *, epoch, step):
-    """Start a run and break it off in the middle of an epoch."""
-    whole = fit.System.training_step
-
-    def training_step(self, index, number):
-        if (self.current_epoch, number) == (epoch, step):
-            raise Killed
-        return whole(self, index, number)
-
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(fit.System, "training_step", training_step)
-        fit.start(recipe, rows, run, quiet=True)
-
-
 def test_an_interrupted_run_ends_where_a_whole_one_does(plain, rows, tmp_path, monkeypatch):
     recipe, run = toy.recipe(fit={"epochs": 3}), tmp_path / "run"
     interrupted(recipe, rows, run, monkeypatch, epoch=1, step=2)
@@ -185,6 +126,7 @@ import os, signal, sys
 from pathlib import Path
 from fetometry.training import fit
 from tests.training import toy
+from tests.training.runs import assert_same, assert_same_weights, interrupted, logged, state
 
 whole = fit.System.training_step
 def training_step(self, index, step):

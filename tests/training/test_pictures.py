@@ -1,8 +1,8 @@
 # ruff: noqa: E402 -- what needs the train extra is imported once it is known to be there
-"""A side of a data set in memory: what is known of it, and in which order it is shown."""
+"""A side of a data set of pictures in memory, and what is known of it."""
 
-import collections
 import copy
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -10,18 +10,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from fetometry.errors import DataError, RecipeError
+from fetometry.errors import DataError
 from fetometry.geometry import Ellipse, apply, letterbox
-from fetometry.training.data import Row
-from fetometry.training.pictures import (
-    Batches,
-    Pictures,
-    drawn,
-    known_truth,
-    mixed_seed,
-    shuffled,
-)
-from fetometry.training.recipe import Data
+from fetometry.training.data import Row, VolumeRow
+from fetometry.training.pictures import Pictures, known_truth
 from fetometry.types import PLANE_CLASSES
 from tests.training import toy
 
@@ -29,16 +21,6 @@ pytestmark = pytest.mark.train
 
 BELLY = Ellipse((30.0, 40.0), (25.0, 18.0), 30.0)
 ENDS = ((10.0, 20.0), (50.0, 60.0))
-KINDS = ["rare"] * 3 + ["common"] * 20 + ["none"] * 7
-SHARES = {"rare": 0.5, "common": 0.25, "none": 0.25}
-
-
-def rng(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def data(draws=0, shares=None):
-    return Data("toy", (64, 96), draws=draws, shares=shares or {})
 
 
 def row(path, plane, **known):
@@ -90,85 +72,30 @@ def test_a_side_without_pictures_is_refused(tmp_path):
         Pictures.load([], toy.recipe(), tmp_path)
 
 
+def test_volumes_for_a_recipe_of_pictures_are_refused(tmp_path):
+    place = Path("v.nii.gz"), Path("v.mask.nii.gz")
+    volume = VolumeRow("toy", *place, "1", (1.0, 1.0, 1.0), ((0, 0, 0), (0, 0, 9)))
+    with pytest.raises(DataError, match="toy: the recipe is of pictures, the data are volumes"):
+        Pictures.load([volume], toy.recipe(), tmp_path)
+
+
+def test_pictures_that_nothing_changed_are_those_at_the_input_s_size(rows, tmp_path):
+    recipe = toy.recipe()
+    side = Pictures.load(rows, recipe, tmp_path / "cache")
+    plain = side.plain(torch.tensor([2, 0]), recipe, torch.device("cpu"))
+    assert torch.allclose(plain[:, 0], side.pixels[[2, 0]].float(), atol=1e-3)
+    assert torch.allclose(side.at_input(recipe).ends, side.truth.ends, atol=1e-4)
+
+
+def test_the_same_seed_changes_pictures_the_same_and_another_seed_otherwise(rows, tmp_path):
+    recipe, cpu, position = toy.recipe(), torch.device("cpu"), torch.arange(4)
+    side = Pictures.load(rows, recipe, tmp_path / "cache")
+    one, same, other = (side.changed(position, recipe, seed, cpu) for seed in (1, 1, 2))
+    assert torch.equal(one[0], same[0])
+    assert torch.equal(one[1].ends, same[1].ends)
+    assert not torch.equal(one[0], other[0])
+
+
 def test_a_copy_of_pictures_is_the_pictures(rows, tmp_path):
     side = Pictures.load(rows, toy.recipe(), tmp_path / "cache")
     assert copy.deepcopy(side) is side
-
-
-@pytest.mark.parametrize("draws", [4, 40, 400])
-def test_each_kind_is_drawn_as_often_as_its_share_says(draws):
-    chosen = drawn(KINDS, data(draws, SHARES), rng()).tolist()
-    counts = collections.Counter(KINDS[i] for i in chosen)
-    assert counts == {"rare": draws // 2, "common": draws // 4, "none": draws // 4}
-
-
-def test_shares_are_parts_of_their_sum():
-    doubled = {kind: 2 * share for kind, share in SHARES.items()}
-    one, other = (drawn(KINDS, data(40, shares), rng()) for shares in (SHARES, doubled))
-    assert torch.equal(one, other)
-
-
-@pytest.mark.parametrize("draws", [12, 40, 400])
-def test_no_image_is_drawn_again_before_all_of_its_kind_were(draws):
-    counts = collections.Counter(drawn(KINDS, data(draws, SHARES), rng()).tolist())
-    for kind in SHARES:
-        times = [counts[i] for i, name in enumerate(KINDS) if name == kind]
-        assert max(times) - min(times) <= 1
-
-
-def test_a_kind_without_a_share_of_its_own_is_not_shown():
-    chosen = drawn(KINDS, data(10, {"rare": 1.0, "common": 1.0, "none": 0.0}), rng())
-    assert {KINDS[i] for i in chosen.tolist()} == {"rare", "common"}
-
-
-def test_without_draws_every_image_is_shown_once():
-    assert drawn(KINDS, data(), rng()).tolist() == list(range(30))
-
-
-def test_the_seed_decides_what_is_drawn():
-    one, same, other = (drawn(KINDS, data(40, SHARES), rng(seed)) for seed in (1, 1, 2))
-    assert torch.equal(one, same)
-    assert sorted(one.tolist()) != sorted(other.tolist())
-
-
-@pytest.mark.parametrize(
-    "shares", [{"rare": 1.0, "common": 1.0}, {**SHARES, "feet": 0.1}, {"feet": 1.0}], ids=str
-)
-def test_shares_of_other_kinds_than_there_are_are_refused_with_both(shares):
-    with pytest.raises(RecipeError, match=r"shares must be of common, none, rare; got ") as refused:
-        drawn(KINDS, data(10, shares), rng())
-    assert str(refused.value).endswith(", ".join(sorted(shares)))
-
-
-def test_draws_that_would_draw_nothing_are_refused():
-    shares = {f"kind {i}": 1.0 for i in range(5)}
-    with pytest.raises(RecipeError, match="2 draws are too few for these shares"):
-        drawn(list(shares), data(2, shares), rng())
-
-
-def test_shuffled_positions_are_each_shown_at_most_once_in_whole_batches():
-    positions = torch.arange(100, 123)
-    batches = list(shuffled(positions, 5, rng()))
-    assert [len(batch) for batch in batches] == [5, 5, 5, 5]
-    shown = torch.cat(batches).tolist()
-    assert len(set(shown)) == 20
-    assert set(shown) <= set(positions.tolist())
-    assert shown != sorted(shown)
-
-
-def test_a_data_set_smaller_than_a_batch_is_one_batch():
-    assert [len(batch) for batch in shuffled(torch.arange(3), 8, rng())] == [3]
-
-
-def test_batches_hand_out_every_position_once():
-    batches = Batches(torch.tensor([7, 6, 5, 4, 3]), 2)
-    assert len(batches) == 3
-    assert [batch.tolist() for batch in batches] == [[7, 6], [5, 4], [3]]
-    assert [batch.tolist() for batch in batches] == [[7, 6], [5, 4], [3]]  # and again
-
-
-def test_seeds_are_mixed_from_all_their_parts_in_their_order():
-    seeds = {mixed_seed(0, 0, 1), mixed_seed(0, 1, 0), mixed_seed(1, 0, 0), mixed_seed(2**40, 0, 0)}
-    assert len(seeds) == 4
-    assert all(0 <= seed < 2**32 for seed in seeds)
-    assert mixed_seed(3, 1, 4) == mixed_seed(3, 1, 4)

@@ -86,6 +86,8 @@ def test_a_recipe_without_augmentation_has_none(write):
 SHARED = 'dataset = "hc18"\ndraws = 9\nshares = {{"hc18/head" = {}, "other" = {}}}'
 
 REFUSED = [
+    ("cache_size = [256, 384]", "", r"\[data\]: cache_size is missing: pictures are kept at that"),
+    ("cache_size = [256, 384]", "cache_size = [0, 384]", r"\[data\]: cache_size is missing"),
     ("epochs = 30", "epoch = 30", r"\[fit\]: unknown key 'epoch'; allowed: epochs, batch_size"),
     ("epochs = 30", "", r"\[fit\]: epochs is missing; allowed: epochs, batch_size"),
     ("epochs = 30", 'epochs = "30"', r"\[fit\]: epochs must be int, got '30'"),
@@ -268,13 +270,13 @@ def test_the_networks_of_the_recipes_are_built_and_answer_for_every_head(path):
     options = {**recipe.network.options}
     if "encoder_weights" in options:
         options["encoder_weights"] = "none"
-    size, stride = recipe.input.size, options.get("output_stride", 1)
+    size, stride = recipe.input.shape, options.get("output_stride", 1)
     wanted = {name: head.output for name, head in build_heads(recipe.heads).items()}
     network = build_network(Component(recipe.network.name, options), wanted, size).eval()
     with torch.no_grad():
         found = network(torch.zeros(1, 1, *size))
     shapes = {
-        name: (1, o.channels) if o.whole else (1, o.channels, size[0] // stride, size[1] // stride)
+        name: (1, o.channels, *(() if o.whole else (length // stride for length in size)))
         for name, o in wanted.items()
     }
     assert {name: tuple(output.shape) for name, output in found.items()} == shapes

@@ -7,7 +7,8 @@ torch = pytest.importorskip("torch", reason="needs the train extra")
 
 from fetometry.errors import RecipeError
 from fetometry.training.heads.volumes import (
-    BranchLoss,
+    SolidEndsHead,
+    SolidHead,
     VolumeTruth,
     draw_heatmaps,
     hard_argmax_3d,
@@ -42,11 +43,16 @@ def truth():
     return VolumeTruth(mask, ENDS)
 
 
-def perfect(loss=None):
+def perfect():
     """Outputs that are the truth: logits far from 0, and the drawn ends."""
     known = truth()
-    drawn = draw_heatmaps(known.ends, (loss or BranchLoss()).sigma_voxels, SHAPE)
+    drawn = draw_heatmaps(known.ends, SolidEndsHead().sigma_voxels, SHAPE)
     return {"mask": 60 * known.mask - 30, "ends": drawn}
+
+
+def total(heads, outputs):
+    """The heads' weighted losses, added up as the training loop does."""
+    return sum(head.weight * head.loss(outputs[name], truth()) for name, head in heads.items())
 
 
 def test_a_drawn_end_is_a_gaussian_with_a_peak_of_1():
@@ -66,7 +72,7 @@ def test_an_end_outside_the_volume_still_reaches_in():
 
 def test_the_soft_argmax_is_the_place_of_the_peak_to_a_fraction_of_a_voxel():
     place = torch.tensor([[[6.3, 7.6, 8.5], [5.0, 9.9, 7.25]]])
-    found = soft_argmax_3d(draw_heatmaps(place, 3.0, SHAPE), BranchLoss().sharpness)
+    found = soft_argmax_3d(draw_heatmaps(place, 3.0, SHAPE), SolidEndsHead().sharpness)
     assert (found - place).abs().max() < 0.1
     assert (hard_argmax_3d(draw_heatmaps(place, 3.0, SHAPE)) - place).abs().max() > 0.29
 
@@ -195,36 +201,69 @@ def test_gradients_are_those_of_finite_differences(loss):
 @pytest.mark.parametrize("reduction", ["sum", "mean", "energy"])
 @pytest.mark.parametrize("order", ["given", "matched"])
 def test_the_truth_itself_costs_nothing_and_anything_else_more(reduction, order):
-    loss = BranchLoss(reduction=reduction, order=order, sharpness=60.0)
-    best = loss(perfect(loss), truth()).item()
+    heads = {
+        "mask": SolidHead(),
+        "ends": SolidEndsHead(reduction=reduction, order=order, sharpness=60.0),
+    }
+    best = total(heads, perfect()).item()
     assert best == pytest.approx(0, abs=2e-3)
-    for name in ("mask", "ends"):
-        worse = {**perfect(loss), name: perfect(loss)[name].roll(1, dims=3)}
-        assert loss(worse, truth()).item() > best + 1e-3 * (reduction == "mean")
+    for name in heads:
+        worse = {**perfect(), name: perfect()[name].roll(1, dims=3)}
+        assert total(heads, worse).item() > best + 1e-3 * (reduction == "mean")
 
 
 def test_the_terms_are_weighted_as_the_paper_says():
     outputs = {"mask": random(1, 1, *SHAPE), "ends": random(1, 2, *SHAPE, seed=1)}
-    loss, known = BranchLoss(distance="printed"), truth()
-    terms = loss.terms(outputs, known)
-    target = draw_heatmaps(known.ends, loss.sigma_voxels, SHAPE)
-    peaks = soft_argmax_3d(outputs["ends"].float(), loss.sharpness)
-    expected = {
-        "mask": hybrid_loss(outputs["mask"].float(), known.mask, theta=100.0).mean(),
-        "ends": 0.2 * heatmap_loss(outputs["ends"].float(), target, reduction="sum").mean(),
-        "distance": 0.2 * 0.5 * printed_distance_loss(peaks, known.ends).mean(),
-    }
-    assert terms.keys() == expected.keys()
-    for name, value in expected.items():
-        torch.testing.assert_close(terms[name], value)
-    torch.testing.assert_close(loss(outputs, known), sum(expected.values()))
+    heads, known = {"mask": SolidHead(), "ends": SolidEndsHead(distance="printed")}, truth()
+    target = draw_heatmaps(known.ends, heads["ends"].sigma_voxels, SHAPE)
+    peaks = soft_argmax_3d(outputs["ends"].float(), heads["ends"].sharpness)
+    # Eq. 2: alpha (wCE + theta Dice) + beta (L2 + gamma L_CD)
+    alpha, beta, gamma, theta = 1.0, 0.2, 0.5, 100.0
+    mask = hybrid_loss(outputs["mask"].float(), known.mask, theta=theta).mean()
+    squares = heatmap_loss(outputs["ends"].float(), target, reduction="sum").mean()
+    distance = printed_distance_loss(peaks, known.ends).mean()
+    assert squares.item() > 1
+    assert distance.item() > 0
+    expected = alpha * mask + beta * (squares + gamma * distance)
+    torch.testing.assert_close(total(heads, outputs), expected)
+    # one branch alone has its own terms
+    mask_alone, ends_alone = ({name: head} for name, head in heads.items())
+    torch.testing.assert_close(total(mask_alone, outputs), alpha * mask)
+    torch.testing.assert_close(total(ends_alone, outputs), beta * (squares + gamma * distance))
 
 
-def test_one_branch_alone_has_its_own_terms_and_gamma_0_leaves_the_distance_out():
-    outputs = perfect()
-    assert BranchLoss().terms({"mask": outputs["mask"]}, truth()).keys() == {"mask"}
-    assert BranchLoss().terms({"ends": outputs["ends"]}, truth()).keys() == {"ends", "distance"}
-    assert BranchLoss(gamma=0).terms(outputs, truth()).keys() == {"mask", "ends"}
+def test_gamma_0_leaves_the_distance_out():
+    heatmaps = draw_heatmaps(ENDS[:, :1].expand(-1, 2, -1), 3.0, SHAPE)  # both at one end
+    with_it, without = (SolidEndsHead(gamma=gamma).loss(heatmaps, truth()) for gamma in (0.5, 0))
+    squares = SolidEndsHead().ends_loss(heatmaps.float(), truth())
+    torch.testing.assert_close(without, squares)
+    assert with_it.item() == pytest.approx(squares.item() + 0.5, abs=0.05)
+
+
+def test_the_order_that_fits_better_is_what_the_heatmaps_are_compared_with():
+    crossed = perfect()["ends"].flip(1)
+    given, either = (SolidEndsHead(gamma=0, order=order) for order in ("given", "matched"))
+    assert either.loss(crossed, truth()).item() == pytest.approx(0, abs=1e-6)
+    assert given.loss(crossed, truth()).item() > 10
+    assert torch.equal(either.targets(crossed, truth()), crossed)
+
+
+def test_the_heads_say_what_they_ask_of_the_network_and_what_it_means():
+    mask, ends = SolidHead(), SolidEndsHead(sigma_voxels=2.5)
+    assert (mask.output.channels, ends.output.channels) == (1, 2)
+    assert not mask.output.whole
+    assert not ends.output.whole
+    assert mask.meaning() == {"kind": "solid", "planes": ["femur"], "values": "logits"}
+    assert ends.meaning() == {"kind": "solid-ends", "planes": ["femur"], "sigma_voxels": 2.5}
+
+
+def test_outputs_in_half_precision_are_compared_in_full():
+    for name, head in (("mask", SolidHead()), ("ends", SolidEndsHead())):
+        known = VolumeTruth(truth().mask.float(), truth().ends.float())
+        output = torch.rand(1, head.output.channels, *SHAPE).bfloat16()
+        loss = head.loss(output, known)
+        assert loss.dtype == torch.float32, name
+        torch.testing.assert_close(loss, head.loss(output.float(), known))
 
 
 def test_the_distance_counts_only_where_both_ends_are_in_the_volume():
@@ -233,12 +272,12 @@ def test_the_distance_counts_only_where_both_ends_are_in_the_volume():
     assert known.within().tolist() == [True]
     assert cut.within().tolist() == [False]
     alike = perfect()["ends"][:, :1].expand(-1, 2, -1, -1, -1)
-    assert BranchLoss().distance_loss(alike, known) > 0.9
-    assert BranchLoss().distance_loss(alike, cut) == 0
+    assert SolidEndsHead().distance_loss(alike, known) > 0.9
+    assert SolidEndsHead().distance_loss(alike, cut) == 0
 
 
 def test_a_few_steps_down_the_gradient_pull_overlapping_peaks_apart():
-    known, loss = truth(), BranchLoss(sharpness=10.0)
+    known, loss = truth(), SolidEndsHead(sharpness=10.0)
     heatmaps = draw_heatmaps(torch.tensor([[[6.0, 7, 8], [7, 8, 9]]]), 2.0, SHAPE)
     heatmaps.requires_grad_()
     before = loss.distance_loss(heatmaps, known)
@@ -247,15 +286,17 @@ def test_a_few_steps_down_the_gradient_pull_overlapping_peaks_apart():
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("head", "options", "words"),
     [
-        ({"distance": "hard"}, "known: printed, hinge"),
-        ({"reduction": "none"}, "known: sum, mean, energy"),
-        ({"order": "any"}, "known: given, matched"),
-        ({"gamma": -1.0}, "not be negative"),
-        ({"sigma_voxels": 0.0}, "must be positive"),
+        (SolidEndsHead, {"distance": "hard"}, "known: printed, hinge"),
+        (SolidEndsHead, {"reduction": "none"}, "known: sum, mean, energy"),
+        (SolidEndsHead, {"order": "any"}, "known: given, matched"),
+        (SolidEndsHead, {"gamma": -1.0}, "not be negative"),
+        (SolidEndsHead, {"sigma_voxels": 0.0}, "must be positive"),
+        (SolidEndsHead, {"sharpness": 0.0}, "must be positive"),
+        (SolidHead, {"theta": -1.0}, "not be negative"),
     ],
 )
-def test_what_the_loss_cannot_do_is_refused(options, words):
+def test_what_a_head_cannot_do_is_refused(head, options, words):
     with pytest.raises(RecipeError, match=words):
-        BranchLoss(**options)
+        head(**options)

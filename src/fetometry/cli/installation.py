@@ -34,16 +34,18 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = Fa
     rows: list[dict[str, Any]] = []
     with plain_errors():
         for name in predict.catalogue():
-            info = predict.load(name, device="cpu").info
+            info = predict.describe(name)
             rows.append(
                 {
                     "name": name,
+                    "measures": "volumes" if info.of_volumes else "pictures",
                     "planes": list(info.planes),
                     "outputs": {key: str(said["kind"]) for key, said in info.outputs.items()},
                     "intervals": sorted(info.intervals),
                     "licence": info.ref.licence,
                     "sha256": info.ref.sha256,
                     "description": info.description,
+                    "notice": info.notice,
                 }
             )
     if as_json:
@@ -52,6 +54,9 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="as JSON")] = Fa
     for row in rows:
         outputs = ", ".join(f"{key} ({kind})" for key, kind in row["outputs"].items())
         say(f"{row['name']}: {row['description']}")
-        say(f"  planes {', '.join(row['planes'])}; outputs {outputs}")
+        planes = f"planes {', '.join(row['planes'])}" if row["planes"] else row["measures"]
+        say(f"  {planes}; outputs {outputs}")
+        if row["notice"]:
+            say(f"  {row['notice']}")
         say(f"  95 % intervals: {', '.join(row['intervals']) or 'none'}")
         say(f"  licence of the weights {row['licence']}; SHA-256 {row['sha256']}")

@@ -15,6 +15,7 @@ from fetometry.errors import UsageError
 
 if TYPE_CHECKING:
     from fetometry.training.cases import Case
+    from fetometry.training.data import VolumeRow
 
 Results = Annotated[list[Path], typer.Argument(help="per-image results of `evaluate --out`")]
 
@@ -35,7 +36,7 @@ def evaluate(
     ] = None,
     split: Annotated[str, typer.Option(help="train, validation, test or left-out")] = "test",
     dataset: Annotated[
-        str, typer.Option(help="hc18, fetal_planes, or both: hc18+fetal_planes")
+        str, typer.Option(help="hc18, fetal_planes, both: hc18+fetal_planes, or phantom3d")
     ] = "hc18",
     fold: Annotated[int | None, typer.Option(help="the fold that predictions are of")] = None,
     folds: Annotated[int | None, typer.Option(help="of so many, as exported")] = None,
@@ -47,7 +48,10 @@ def evaluate(
     device: options.Device = "auto",
     flip_average: options.FlipAverage = False,
 ) -> None:
-    """Judge a model, or anybody's predictions, on one side of a data set; needs no torch."""
+    """Judge a model, or anybody's predictions, on one side of a data set; needs no torch.
+
+    A data set of volumes, such as phantom3d, is judged with a model of volumes.
+    """
     from fetometry.training import data as datasets
     from fetometry.training import evaluate as judging
 
@@ -83,24 +87,47 @@ def _judge_model(asked: _Asked, model: str, device: str, flip_average: bool) -> 
     from fetometry import predict
     from fetometry.training import data as datasets
     from fetometry.training import evaluate as judging
+    from fetometry.training.evaluate_volumes import volume_rows
     from fetometry.training.gallery import Judges, write_gallery
 
-    predictor = predict.load(model, device=device, flip_average=flip_average)
     loaded = datasets.load(asked.dataset, asked.data)
+    volumes = volume_rows(loaded)
+    if volumes:
+        if flip_average or asked.routing != judging.PREDICTED:
+            raise UsageError("--flip-average and --routing are of pictures; leave them out")
+        _judge_volumes(asked, volumes, model, device)
+        return
+    predictor = predict.load(model, device=device, flip_average=flip_average)
     rows = judging.rows_for(loaded, asked.split, predictor.info.details)
     cases = list(judging.evaluate(watched(rows, "judging"), predictor, asked.routing))
     _tell(asked, cases, lambda folder: write_gallery(cases, Judges(rows, predictor), folder))
+
+
+def _judge_volumes(asked: _Asked, loaded: Sequence[VolumeRow], model: str, device: str) -> None:
+    from fetometry import predict
+    from fetometry.training.evaluate import rows_for
+    from fetometry.training.evaluate_volumes import evaluate_volumes
+    from fetometry.training.gallery import write_gallery
+    from fetometry.training.volume_gallery import VolumeJudges
+
+    predictor = predict.load_volumes(model, device=device)
+    rows = rows_for(loaded, asked.split, predictor.info.details)
+    cases = list(evaluate_volumes(watched(rows, "judging"), predictor))
+    _tell(asked, cases, lambda folder: write_gallery(cases, VolumeJudges(rows, predictor), folder))
 
 
 def _judge_answers(asked: _Asked, folder: Path, fold: int | None, folds: int | None) -> None:
     """Judge somebody's answers on the images of one side that have a truth."""
     from fetometry.training import data as datasets
     from fetometry.training import evaluate as judging
+    from fetometry.training.evaluate_volumes import volume_rows
     from fetometry.training.exchange import predictions as exchange
     from fetometry.training.exchange.nnunet import with_truth
 
     details = exchange.fold_details(fold, folds)
     loaded = datasets.load(asked.dataset, asked.data)
+    if volume_rows(loaded):
+        raise UsageError("--predictions are of pictures; give a MODEL of volumes")
     rows = with_truth(judging.rows_for(loaded, asked.split, details))
     answers = exchange.open_answers(folder, rows, details)
     missing = sum(answers.name_of(row) is None for row in rows)

@@ -89,7 +89,7 @@ def _gathered(names: Sequence[str]) -> list[str]:
 def _exit(exams: Sequence[Exam]) -> None:
     """Leave with `REFUSED` where something was refused, or nothing was measured."""
     refused = any(problem.kind == "refused" for exam in exams for problem in exam.problems)
-    if refused or not any(exam.findings for exam in exams):
+    if refused or not any(exam.findings or exam.volumes for exam in exams):
         raise typer.Exit(REFUSED)
 
 
@@ -107,7 +107,7 @@ def measure(
     device: options.Device = "auto",
     flip_average: options.FlipAverage = False,
 ) -> None:
-    """Measure images and DICOM files; see where the numbers came from in OUT/overlays."""
+    """Measure images, volumes and DICOM files; see where the numbers came from in OUT/overlays."""
     from fetometry.pipeline import Settings
 
     with plain_errors():

@@ -15,17 +15,24 @@ from fetometry.errors import UsageError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from fetometry.phantom import FemurVolumeSpec
     from fetometry.phantom.truth import Phantom
+    from fetometry.training.data.phantoms3d import Series
 
 app = typer.Typer(no_args_is_help=True, help="Make synthetic images with known truth.")
 
 DICOM = ".dcm"
 SUFFIXES = (DICOM, ".png")
 
-VolumeFile = Annotated[Path, typer.Option(help="a .nii.gz, .nii, .mha or .nrrd file")]
+VolumeFile = Annotated[
+    Path, typer.Option(help="a .nii.gz, .nii, .mha or .nrrd file; with --count, a folder")
+]
+Count = Annotated[
+    int | None, typer.Option(help="so many volumes of all ages, to train on: --out is their folder")
+]
 Age = Annotated[str | None, typer.Option(help="its age: 27w, 27w3d, 27+3 or 192d; 23 to 31 weeks")]
 Difficulty = Annotated[str, typer.Option(help="clean, clinical, or a number from 0 to 1")]
-Volume = Annotated[str, typer.Option(help="small or full: voxels of 0.8 or of 0.38 mm")]
+Volume = Annotated[str, typer.Option(help="small, tiny or full: voxels of 0.8, of 1 or of 0.38 mm")]
 
 Size = Annotated[float | None, typer.Option(help="its true size; as in the demo unless given")]
 
@@ -99,6 +106,30 @@ def _difficulty(text: str) -> float:
         raise UsageError(f"--difficulty is {names} or 0 to 1, got {text!r}") from None
 
 
+def _volume(out: Path, spec: FemurVolumeSpec) -> str:
+    """Make one volume, and return what to say of it."""
+    from fetometry import phantom
+
+    made = phantom.femur3d(spec)
+    phantom.write_volume(made, out)
+    return (
+        f"{out}: FL {made.length_mm:.1f} mm, {made.volume_ml:.2f} mL, "
+        f"{spec.voxel_mm:g} mm per voxel"
+    )
+
+
+def _series(out: Path, series: Series) -> str:
+    """Make a folder of volumes, and return what to say of it."""
+    from fetometry.training.data import VOLUMES, phantoms3d
+
+    rows = phantoms3d.write(out, series)
+    lengths = [row.truth_mm["FL"] for row in rows]
+    return (
+        f"{out}: {len(rows)} volumes, FL {min(lengths):.1f} to {max(lengths):.1f} mm, "
+        f"{rows[0].spacing_mm[0]:g} mm per voxel; {VOLUMES} lists them"
+    )
+
+
 @app.command()
 def femur3d(
     out: VolumeFile,
@@ -107,25 +138,37 @@ def femur3d(
     difficulty: Difficulty = "clinical",
     size: Volume = "small",
     seed: options.Seed = 0,
+    count: Count = None,
 ) -> None:
-    """Make a volume with a femur of known length and volume, its mask and its truth beside it."""
+    """Make a volume with a femur of known length and volume, its mask and its truth beside it.
+
+    With --count it is a folder of such volumes, with a table of them to train on.
+    """
     from fetometry import phantom
     from fetometry.phantom.femur3d.write import simpleitk, volume_suffix
+    from fetometry.training.data.phantoms3d import Series
 
     with plain_errors():
-        volume_suffix(out)
         simpleitk()  # before the work, not after it
         if size not in phantom.SIZES:
             raise UsageError(f"--size is {' or '.join(phantom.SIZES)}, got {size!r}")
-        shape, voxel_mm = phantom.SIZES[size]
-        spec = phantom.FemurVolumeSpec(
-            ga_days=_age_days(ga),
-            fl_mm=fl_mm,
-            difficulty=_difficulty(difficulty),
-            shape=shape,
-            voxel_mm=voxel_mm,
-            seed=seed,
-        )
-        made = phantom.femur3d(spec)
-        phantom.write_volume(made, out)
-    say(f"{out}: FL {made.length_mm:.1f} mm, {made.volume_ml:.2f} mL, {voxel_mm:g} mm per voxel")
+        if count is None:
+            volume_suffix(out)
+            shape, voxel_mm = phantom.SIZES[size]
+            spec = phantom.FemurVolumeSpec(
+                ga_days=_age_days(ga),
+                fl_mm=fl_mm,
+                difficulty=_difficulty(difficulty),
+                shape=shape,
+                voxel_mm=voxel_mm,
+                seed=seed,
+            )
+            said = _volume(out, spec)
+        elif ga is not None or fl_mm is not None:
+            raise UsageError(
+                "--ga and --fl-mm are of one volume, and --count draws all ages from 23 to 31 "
+                "weeks: leave one or the other out"
+            )
+        else:
+            said = _series(out, Series(count, seed, _difficulty(difficulty), size))
+    say(said)

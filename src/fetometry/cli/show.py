@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fetometry.cli import console
-from fetometry.types import PLANES, Exam, Finding, Problem, Selected
+from fetometry.types import PLANES, Exam, Finding, Problem, Selected, VolumeFinding
 
 #: More measured images than this are summed up, and more exams; the files hold every one.
 MOST_ROWS, MOST_EXAMS = 30, 10
@@ -40,8 +40,10 @@ OTHER_PLANE = "they show no plane that is measured; how sure that is, is in exam
 def show_exams(exams: Sequence[Exam]) -> None:
     """Show exams, and what was refused in any of them."""
     findings = [finding for exam in exams for finding in exam.findings]
+    volumes = [volume for exam in exams for volume in exam.volumes]
     if len(exams) > MOST_EXAMS:
         _print(_summary(findings))
+        _print(_in_volumes(volumes))
         console.say(f"{len(exams)} exams: the values that count in each are in summary.csv")
     else:
         for number, exam in enumerate(exams):
@@ -50,8 +52,9 @@ def show_exams(exams: Sequence[Exam]) -> None:
                 title = Text(f"{above}{exam.name}", style="bold")
                 console.screen.print(title, soft_wrap=True)
             _show(exam)
-    if any(_flags(finding) for finding in findings):
-        console.screen.print(_legend(findings))
+    everything: list[Finding | VolumeFinding] = [*findings, *volumes]
+    if any(_flags(found) for found in everything):
+        console.screen.print(_legend(everything))
     _show_problems([problem for exam in exams for problem in exam.problems])
 
 
@@ -68,6 +71,7 @@ def _show(exam: Exam) -> None:
     elif len(exam.findings) > len(_by_plane(exam.findings, fetus=True)):
         for found in _by_plane(exam.findings).values():
             _print(_rows(found))
+    _print(_in_volumes(exam.volumes))
 
 
 def _by_plane(
@@ -80,7 +84,9 @@ def _by_plane(
     return dict(sorted(parts.items(), key=lambda part: (part[0][0], PLANES.index(part[0][1]))))
 
 
-def _where(item: Finding | Problem) -> str:
+def _where(item: Finding | Problem | VolumeFinding) -> str:
+    if isinstance(item, VolumeFinding):
+        return item.source
     return f"{item.source} frame {item.frame}" if (item.frame or 1) > 1 else item.source
 
 
@@ -188,11 +194,34 @@ def _summary(findings: Sequence[Finding]) -> Iterator[Text]:
                 yield Text(f"{len(values)} measured, {mains[0].name} {spread} {unit}")
 
 
-def _flags(finding: Finding) -> tuple[str, ...]:
+def _in_volumes(volumes: Sequence[VolumeFinding]) -> Iterator[Text]:
+    """Yield a line for each volume, and once what its model says of itself; of many, their range.
+
+    These are no repeats of what was measured in pictures.
+    """
+    if len(volumes) > MOST_ROWS:
+        lengths = sorted(v.length_mm for v in volumes if v.length_mm is not None)
+        spread = f", FL {lengths[0]:.1f} to {lengths[-1]:.1f} mm" if lengths else ""
+        yield Text(f"{len(volumes)} volumes measured{spread}")
+    else:
+        for volume in volumes:
+            fl = "" if volume.length_mm is None else f"FL {volume.length_mm:.1f} mm"
+            ml = "" if volume.volume_ml is None else f"{volume.volume_ml:.2f} mL"
+            numbers = ", ".join(number for number in (fl, ml) if number)
+            flags = f" ! {', '.join(volume.flags)}" if volume.flags else ""
+            line = f"femur in a volume  {numbers}  {volume.source}{flags}"
+            yield Text(line, style="yellow" if flags else "")
+    for notice in dict.fromkeys(volume.notice for volume in volumes if volume.notice):
+        yield Text(f"the model of volumes says: {notice}", style="bold yellow")
+
+
+def _flags(finding: Finding | VolumeFinding) -> tuple[str, ...]:
+    if isinstance(finding, VolumeFinding):
+        return finding.flags
     return tuple(dict.fromkeys(flag for m in finding.measurements for flag in m.flags))
 
 
-def _legend(findings: Sequence[Finding]) -> Table:
+def _legend(findings: Sequence[Finding | VolumeFinding]) -> Table:
     """Say of each flag what it means, and which images carry it."""
     from fetometry.report import FLAG_TEXT
 

@@ -45,7 +45,8 @@ def labels_3d(mask: Mask) -> tuple[NDArray[np.int32], int]:
         other = above[:, here[1], there[1]]
         both = (one > 0) & (other > 0)
         key = one[both].astype(np.int64) * (count + 1) + other[both]
-        pairs.append(np.unique(key))
+        changes = np.diff(key, prepend=-1) != 0  # along a row most keys are that before
+        pairs.append(np.unique(key[changes]))
     keys = np.unique(np.concatenate(pairs))
     roots = _united(count + 1, keys // (count + 1), keys % (count + 1))
     _, numbers = np.unique(roots, return_inverse=True)  # the background stays the smallest
@@ -184,7 +185,10 @@ def peak(heatmap: NDArray[np.floating[Any]]) -> Points:
     Raises:
         MeasurementError: the map has no peak: it is the same everywhere, or not finite.
     """
-    top = _highest(heatmap)
+    return _top_of_parabolas(heatmap, _highest(heatmap))
+
+
+def _top_of_parabolas(heatmap: NDArray[np.floating[Any]], top: Shape3d) -> Points:
     found = np.array(top, np.float64)
     for axis, index in enumerate(top):
         if 0 < index < heatmap.shape[axis] - 1:
@@ -193,6 +197,42 @@ def peak(heatmap: NDArray[np.floating[Any]]) -> Points:
             bend = 2 * middle - before - after
             found[axis] += (after - before) / (2 * bend) if bend > 0 else 0.0
     return found
+
+
+def peaks(
+    heatmap: NDArray[np.floating[Any]], *, most: int, least: float, apart: float
+) -> tuple[Points, NDArray[np.float64]]:
+    """Return the highest local maxima (N, 3) of a map (D, H, W) and their heights (N,).
+
+    The `most` highest of `least` or more, the highest first, each as exact as `peak` is. A local
+    maximum is as high as its 26 neighbours; of those at most `apart` voxels from each other, as
+    on a flat top, the first counts.
+    """
+    top = (heatmap >= least) & (heatmap == _highest_nearby(heatmap))
+    places = np.argwhere(top)
+    heights = heatmap[top].astype(np.float64)
+    order = np.argsort(-heights, kind="stable")
+    points: list[Points] = []
+    found: list[float] = []
+    while len(order) and len(points) < most:
+        first = order[0]
+        a, b, c = places[first].tolist()
+        points.append(_top_of_parabolas(heatmap, (a, b, c)))
+        found.append(float(heights[first]))
+        far = np.linalg.norm(places[order] - places[first], axis=1) > apart
+        order = order[far]
+    return np.array(points).reshape(-1, 3), np.array(found)
+
+
+def _highest_nearby(heatmap: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
+    """Return the highest value (D, H, W) of each voxel and its 26 neighbours."""
+    highest = heatmap
+    for axis in range(3):
+        first, second = _neighbours(axis)
+        before, highest = highest, highest.copy()
+        np.maximum(highest[second], before[first], out=highest[second])
+        np.maximum(highest[first], before[second], out=highest[first])
+    return highest
 
 
 def peak_center(heatmap: NDArray[np.floating[Any]], radius: int) -> Points:

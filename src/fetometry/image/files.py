@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from fetometry.errors import ImageError
 from fetometry.image import dicom, raster
-from fetometry.types import Image
+from fetometry.image.volume_headers import FORMATS, format_of
+from fetometry.types import Image, source_stem
 
 RASTER_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 DICOM_SUFFIX = ".dcm"
 
 #: What report calls the pictures that it draws.
-_OVERLAY = re.compile(r"_f\d+\.png$")
+_OVERLAY = re.compile(r"_(f\d+|volume)\.png$")
+
+#: What stands before the suffix of the truth beside a volume, as a phantom has it.
+_MASK = ".mask"
 
 #: How the document of an exam begins; the picture beside it, of the same name, is ours too.
 _DOCUMENT, _DOCUMENT_START = ".json", b'"fetometry-exam/'
@@ -26,6 +30,8 @@ def _is_image(path: Path) -> bool:
         return False
     if path.parent.name == "overlays" and _OVERLAY.search(path.name):
         return False
+    if format_of(path) is not None:
+        return PurePath(source_stem(str(path))).suffix != _MASK
     suffix = path.suffix.lower()
     if suffix == ".png" and _is_document(path.with_suffix(_DOCUMENT)):
         return False
@@ -74,11 +80,12 @@ def _search(folder: Path, above: frozenset[Path]) -> Iterator[Path]:
 
 
 def find(path: Path) -> list[Path]:
-    """Return the images that a path stands for, sorted: a file gives itself.
+    """Return the images and volumes that a path stands for, sorted: a file gives itself.
 
-    A folder is searched with all that is below it for files with the suffix of an image, and for
-    DICOM files whatever they are called. Left out are hidden files, `*_Annotation.*`, and the
-    overlays of an earlier run.
+    A folder is searched with all that is below it for files with the suffix of an image or of a
+    volume, and for DICOM files whatever they are called. Left out are hidden files,
+    `*_Annotation.*`, volumes that are a mask (`*.mask.nii.gz` and alike), and the overlays of an
+    earlier run.
 
     Raises:
         ImageError: there is nothing at the path, or no image in the folder.
@@ -89,7 +96,7 @@ def find(path: Path) -> list[Path]:
         raise ImageError(f"{path}: no such file or folder")
     found = list(_search(path, frozenset()))
     if not found:
-        known = " ".join(sorted(RASTER_SUFFIXES | {DICOM_SUFFIX}))
+        known = " ".join(sorted(RASTER_SUFFIXES | {DICOM_SUFFIX} | set(FORMATS)))
         raise ImageError(f"{path}: the folder holds no image ({known}, or DICOM of any name)")
     return found
 

@@ -2,7 +2,7 @@
 
 Each plane has one function from image and prediction to what it gives; the table below says
 which. What a model told as a number alone is measured as that, in any plane. Without a spacing
-the values are in pixels.
+the values are in pixels. `solid` measures what was seen in a volume.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from fetometry.measure.limits import ABDOMEN, FEMUR, HEAD
 from fetometry.measure.number import number
 from fetometry.measure.ratios import disagreeing
 from fetometry.measure.shaft import femur
+from fetometry.measure.solid import measure_volume
 from fetometry.types import Finding, Image, Prediction, Spacing
 
 _How = Callable[[Image, Prediction, Spacing | None], Measured]
@@ -76,4 +77,5 @@ __all__ = [
     "measure_abdomen",
     "measure_femur",
     "measure_head",
+    "measure_volume",
 ]

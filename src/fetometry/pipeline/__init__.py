@@ -1,9 +1,9 @@
 """From files to exams: read this first.
 
 `visits` says which files are one patient's; `frames` takes them through the stages one by one
-(image: file → Image; predict: Image → Prediction; measure: Prediction → Finding); `exams` gathers
-what came out, and `selecting` says which of several repeats counts; `writing` puts it all into a
-folder (report: Exam → files).
+(image: file → Image; predict: Image → Prediction; measure: Prediction → Finding), and `volumes`
+those that are volumes; `exams` gathers what came out, and `selecting` says which of several
+repeats counts; `writing` puts it all into a folder (report: Exam → files).
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from fetometry import image as reading
 from fetometry.errors import SpacingError, UsageError
 from fetometry.pipeline.exams import assemble, told
-from fetometry.pipeline.frames import Result, measure_files, measure_images
+from fetometry.pipeline.frames import measure_files, measure_images
+from fetometry.pipeline.result import Result
 from fetometry.pipeline.selecting import SELECT
 from fetometry.pipeline.settings import ASKED_PLANES, RULER, Settings
 from fetometry.pipeline.visits import Visit, find_all, visits_of
+from fetometry.pipeline.volumes import open_models
 from fetometry.pipeline.writing import measure_into
 from fetometry.types import Exam, Problem, Spacing, checked_spacing
 
@@ -71,6 +73,7 @@ def _listed(paths: Paths) -> list[Path]:
 def _measured(
     visits: Sequence[Visit], missing: Sequence[Problem], settings: Settings
 ) -> list[Exam]:
+    open_models([file for visit in visits for file in visit.files], settings)
     exams = [
         assemble(measure_files(visit.files, settings), settings, name=visit.name)
         for visit in visits

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from fetometry.pipeline.frames import Result
+from fetometry.pipeline.result import Result
 from fetometry.pipeline.selecting import decide
 from fetometry.pipeline.settings import Settings
 from fetometry.pipeline.visits import Visit
-from fetometry.types import Exam, Finding, Problem
+from fetometry.types import Exam, Finding, Problem, VolumeFinding
 
 
 def assemble(results: Iterable[Result], settings: Settings, *, name: str = "") -> Exam:
@@ -19,17 +19,21 @@ def assemble(results: Iterable[Result], settings: Settings, *, name: str = "") -
     from fetometry import __version__
 
     found: list[Finding] = []
+    volumes: list[VolumeFinding] = []
     problems: list[Problem] = []
     for result in results:  # one at a time: the pictures of a folder do not fit in memory
         found += [result.finding] if result.finding else []
+        volumes += [result.in_volume] if result.in_volume else []
         problems += result.problems
+    engines = ", ".join(settings.engines)
     findings, selected = decide(found, settings.select)
     return Exam(
         findings=findings,
         problems=tuple(problems),
-        software=f"fetometry {__version__} ({settings.predictor.engine.name})",
+        software=f"fetometry {__version__}" + (f" ({engines})" if engines else ""),
         selected=selected,
         name=name,
+        volumes=tuple(volumes),
     )
 
 

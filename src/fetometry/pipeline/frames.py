@@ -1,13 +1,12 @@
 """Stages 1 to 3, frame by frame: file → Image → Prediction → Finding. One bad file stops no other.
 
-The only place where "not found" is caught, and turned into a `Problem`.
+Here, and for volumes in `volumes`, "not found" is caught and turned into a `Problem`; nowhere else.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,7 +18,9 @@ from fetometry.geometry import Points
 from fetometry.image.ruler import read_ruler
 from fetometry.measure import measure as measure_plane
 from fetometry.measure.number import mm_per_px
+from fetometry.pipeline.result import Result
 from fetometry.pipeline.settings import RULER, Settings
+from fetometry.pipeline.volumes import measure_volume_file
 from fetometry.types import (
     FOUR_WAYS,
     Finding,
@@ -37,18 +38,6 @@ BATCH = 4
 #: Where names may be burned in and no region is known, this share of its size round a structure
 #: is shown.
 MARGIN = 0.15
-
-
-@dataclass(frozen=True)
-class Result:
-    """One frame: its finding where there is one, what was refused, and the picture to draw on.
-
-    In `picture`, everything that could show a patient's name is black.
-    """
-
-    finding: Finding | None
-    problems: tuple[Problem, ...]
-    picture: NDArray[np.uint8] | None
 
 
 def _extent(finding: Finding) -> Points:
@@ -185,12 +174,16 @@ def measure_images(items: Iterable[Image | Problem], settings: Settings) -> Iter
 
 
 def measure_files(paths: Iterable[Path], settings: Settings) -> Iterator[Result]:
-    """Measure files one after another; one bad file never stops the rest.
+    """Measure files one after another, pictures and volumes; one bad file never stops the rest.
 
     Raises:
         ModelError: the model cannot be used; nothing can be measured without one.
     """
-    return measure_images(_images(paths, settings), settings)
+    for of_volumes, run in itertools.groupby(paths, reading.is_volume):
+        if of_volumes:
+            yield from (measure_volume_file(path, settings) for path in run)
+        else:
+            yield from measure_images(_images(run, settings), settings)
 
 
 def pictures_of(findings: Iterable[Finding]) -> Iterator[tuple[Finding, NDArray[np.uint8]]]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from fetometry import predict
-from fetometry.errors import UsageError
+from fetometry.errors import ModelError, UsageError
 from fetometry.pipeline.selecting import SELECT
 from fetometry.types import FETUSES, PLANES, Image, Spacing, source_stem
 
@@ -48,15 +48,44 @@ class Settings:
             raise UsageError(f"--fetus {self.fetus}: unknown; allowed: {', '.join(FETUSES)}")
 
     @functools.cached_property
+    def _named(self) -> predict.Predictor | predict.VolumePredictor | None:
+        """The model that was named, loaded once: of pictures or of volumes, as its file says."""
+        if self.model is None:
+            return None
+        try:
+            return predict.load(self.model, device=self.device, flip_average=self.flip_average)
+        except ModelError:  # not for pictures; where the file is no model, this says so again
+            return predict.load_volumes(self.model, device=self.device)
+
+    @functools.cached_property
+    def volume_predictor(self) -> predict.VolumePredictor:
+        """The model of volumes, loaded once: the default one unless one of volumes was named.
+
+        Raises:
+            ModelError: it cannot be used.
+        """
+        if self._named is None or isinstance(self._named, predict.Predictor):
+            return predict.load_volumes(predict.default_volume_model(), device=self.device)
+        return self._named
+
+    @property
+    def engines(self) -> tuple[str, ...]:
+        """What runs the models that were opened so far."""
+        opened = [vars(self)[key] for key in ("predictor", "volume_predictor") if key in vars(self)]
+        return tuple(dict.fromkeys(predictor.engine.name for predictor in opened))
+
+    @functools.cached_property
     def predictor(self) -> predict.Predictor:
-        """The model, loaded once.
+        """The model of pictures, loaded once: the default one unless one of pictures was named.
 
         Raises:
             ModelError: it cannot be used.
             UsageError: it does not know the plane that was asked for.
         """
-        name = self.model or predict.default_model(self.plane)
-        predictor = predict.load(name, device=self.device, flip_average=self.flip_average)
+        predictor = self._named
+        if not isinstance(predictor, predict.Predictor):
+            name = predict.default_model(self.plane)
+            predictor = predict.load(name, device=self.device, flip_average=self.flip_average)
         if self.plane not in (AUTO, *predictor.planes):
             raise UsageError(
                 f"--plane {self.plane}: the model {predictor.info.ref.name} measures "

@@ -11,10 +11,12 @@ from pathlib import Path
 from fetometry import report
 from fetometry.errors import ImageError, OutputError, UsageError
 from fetometry.pipeline.exams import assemble, told
-from fetometry.pipeline.frames import Result, measure_files, pictures_of
+from fetometry.pipeline.frames import measure_files, pictures_of
+from fetometry.pipeline.result import Result
 from fetometry.pipeline.selecting import SIZES_DISAGREE
 from fetometry.pipeline.settings import Settings
 from fetometry.pipeline.visits import Visit, find_all, visits_of
+from fetometry.pipeline.volumes import open_models
 from fetometry.report.names import OVERLAYS
 from fetometry.types import Exam, Problem
 
@@ -33,16 +35,24 @@ def _shared_root(paths: Iterable[Path]) -> Path:
 def _drawn(results: Iterable[Result], folder: Path, places: Places) -> Iterator[Result]:
     """Save each picture as it comes, and let go of it."""
     for result in results:
-        problems, finding = result.problems, result.finding
-        if finding and result.picture is not None:
-            target = report.overlay_path(folder, places[finding.source], finding.frame)
-            try:
-                report.write_overlay(finding, result.picture, target)
-            except OutputError as error:  # the numbers are good, and so are the next images
-                reason = str(error)
-                lost = Problem(finding.source, finding.frame, reason, exam=finding.exam)
-                problems = (*problems, lost)
-        yield replace(result, problems=problems, picture=None)
+        problems, finding = result.problems, result.finding or result.in_volume
+        try:
+            _draw(result, folder, places)
+        except OutputError as error:  # the numbers are good, and so are the next images
+            frame = result.finding.frame if result.finding else None
+            source, exam = (finding.source, finding.exam) if finding else (str(folder), "")
+            problems = (*problems, Problem(source, frame, str(error), exam=exam))
+        yield replace(result, problems=problems, picture=None, volume=None)
+
+
+def _draw(result: Result, folder: Path, places: Places) -> None:
+    finding, in_volume = result.finding, result.in_volume
+    if finding and result.picture is not None:
+        target = report.overlay_path(folder, places[finding.source], finding.frame)
+        report.write_overlay(finding, result.picture, target)
+    if in_volume and result.volume is not None:
+        target = report.volume_overlay_path(folder, places[in_volume.source])
+        report.write_volume_overlay(in_volume, result.volume, target)
 
 
 def _draw_again(exam: Exam, folder: Path, places: Places) -> Exam:
@@ -107,7 +117,7 @@ def measure_into(
     """
     wanted = report.checked_kinds(kinds)
     files, missing = find_all(paths)
-    _ = settings.predictor  # a model that cannot be used is known before any folder is made
+    open_models(files, settings)  # one that cannot be used is known before any folder is made
     places: Places = {}
     if report.OVERLAY in wanted:
         root = _shared_root(path for path in paths if path.exists())
@@ -120,7 +130,7 @@ def measure_into(
 
     exams = told(list(_measured(visits, settings, watch, drawn)), visits, missing)
     written = []
-    if report.OVERLAY in wanted and any(exam.findings for exam in exams):
+    if report.OVERLAY in wanted and any(exam.findings or exam.volumes for exam in exams):
         exams = [_draw_again(exam, folder, places) for exam in exams]
         written.append(folder / OVERLAYS)
     if report.PICTURE in wanted:

@@ -20,8 +20,15 @@ METADATA_KEY = "fetometry"
 #: The kinds of output that a plane can be measured by, the best first.
 MEASURING = ("mask", "ellipse", "size")
 
-#: The shipped model that measures unless another one is named.
+#: The kinds of output that a volume can be measured by: a mask, and heatmaps of the two ends.
+MEASURING_VOLUMES = ("solid", "solid-ends")
+
+#: The shipped model that measures unless another one is named, and the one for volumes.
 DEFAULT = "exam"
+DEFAULT_VOLUME = "femur3d-phantom"
+
+#: Smallest and largest voxels that a model may look at volumes in, in mm.
+VOXEL_RANGE_MM = (0.01, 10.0)
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class ModelInfo:
-    """What a model file says of itself: pre-processing, outputs, recipe, data, licence."""
+    """What a model file says of itself: pre-processing, outputs, recipe, data, licence.
+
+    Its input has `size` (h, w). A model of volumes has a `depth` too: it sees cubes of
+    `voxel_mm`, in the region that the model `roi` finds, grown by `margin_mm`; without one, in
+    the whole volume. `notice` is what users must be told with every number.
+    """
 
     ref: ModelRef
     description: str
@@ -45,6 +57,16 @@ class ModelInfo:
     outputs: Mapping[str, Mapping[str, Any]]
     details: Mapping[str, Any]
     intervals: Mapping[str, SizeInterval] = field(default_factory=dict)
+    depth: int = 0
+    voxel_mm: float = 0.0
+    margin_mm: float = 0.0
+    roi: str = ""
+    notice: str = ""
+
+    @property
+    def of_volumes(self) -> bool:
+        """Whether it measures volumes; otherwise it measures pictures."""
+        return self.depth > 0
 
     def output_of(self, kind: str, plane: str = "") -> str | None:
         """Return the name of the output of a kind (for a plane), or None."""
@@ -119,6 +141,11 @@ def default_model(plane: str) -> str:
     return DEFAULT
 
 
+def default_volume_model() -> str:
+    """Return the name of the model that measures volumes."""
+    return DEFAULT_VOLUME
+
+
 def sha256_of(path: Path) -> str:
     """Return the SHA-256 of a file as hex digits.
 
@@ -177,6 +204,15 @@ def locate(model: str) -> tuple[Path, str]:
     return path, found
 
 
+def named_by(path: Path, model: str) -> str:
+    """Return the model that the file of another one names: shipped, or a file.
+
+    A file is looked for beside the other one first.
+    """
+    beside = path.parent / model
+    return str(beside) if model not in catalogue() and _is_file(beside) else model
+
+
 def parse_metadata(text: str | None, path: Path, sha256: str) -> ModelInfo:
     """Read a model's own description.
 
@@ -192,37 +228,63 @@ def parse_metadata(text: str | None, path: Path, sha256: str) -> ModelInfo:
         meta = json.loads(text)
         if meta["schema"] != SCHEMA:
             raise ModelError(f"{path}: metadata schema {meta['schema']!r}; this reads {SCHEMA}")
-        given = meta["input"]
         info = ModelInfo(
             ref=ModelRef(str(meta["name"]), sha256, str(meta["licence"])),
             description=str(meta["description"]),
-            size=(int(given["size"][0]), int(given["size"][1])),
-            mean=float(given["mean"]),
-            std=float(given["std"]),
             outputs={str(name): dict(meaning) for name, meaning in meta["outputs"].items()},
             details=meta,
             intervals=_intervals(meta),
+            notice=str(meta.get("notice", "")),
+            **_input(meta["input"]),
         )
         _check(info)
     except (
         *(KeyError, TypeError, IndexError, ValueError, AttributeError),
-        MeasurementError,
+        *(OverflowError, MeasurementError),
     ) as error:
         raise ModelError(f"{path}: its metadata is damaged ({error!r})") from None
     return info
 
 
-def _check(info: ModelInfo) -> None:
-    """Refuse numbers that no image can be prepared with, and masks of nobody knows what."""
+def _input(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what the input is: a picture of two sides, or a volume of three."""
+    *depths, rows, cols = (int(side) for side in given["size"])
+    size = {"size": (rows, cols), "mean": float(given["mean"]), "std": float(given["std"])}
+    if not depths:
+        return size
+    (depth,) = depths
+    if depth < 1:
+        raise ValueError(f"input of {depth} slices")
+    return {
+        **size,
+        "depth": depth,
+        "voxel_mm": float(given["voxel_mm"]),
+        "margin_mm": float(given.get("margin_mm", 0.0)),
+        "roi": str(given.get("roi", "")),
+    }
+
+
+def _check_input(info: ModelInfo) -> None:
+    """Refuse numbers that no picture or volume can be prepared with."""
     if min(info.size) < 1 or not math.isfinite(info.mean) or not 0 < info.std < math.inf:
         raise ValueError(f"input of {info.size}, mean {info.mean}, standard deviation {info.std}")
+    low, high = VOXEL_RANGE_MM
+    if info.of_volumes and not (low <= info.voxel_mm <= high and 0 <= info.margin_mm < math.inf):
+        raise ValueError(f"voxels of {info.voxel_mm} mm, margin {info.margin_mm} mm")
+
+
+def _check(info: ModelInfo) -> None:
+    """Refuse what cannot be used, and masks of nobody knows what."""
+    _check_input(info)
+    if info.of_volumes and not any(info.output_of(kind) for kind in MEASURING_VOLUMES):
+        raise ValueError(f"no output of {' or '.join(MEASURING_VOLUMES)} to measure volumes by")
     calibrated = info.details.get("calibration", {})
     temperature = float(calibrated.get("temperature", 1.0))
     threshold = float(calibrated.get("trans_cerebellar_threshold", 0.0))
     if not 0 < temperature < math.inf or not math.isfinite(threshold):
         raise ValueError(f"temperature {temperature}, threshold {threshold}")
     for name, meaning in info.outputs.items():
-        if meaning["kind"] in (*MEASURING, "ends") and not planes_of(meaning):
+        if meaning["kind"] in (*MEASURING, *MEASURING_VOLUMES, "ends") and not planes_of(meaning):
             raise ValueError(f"output {name!r} does not say which plane it shows")
         along = meaning.get("along")
         if meaning["kind"] == "ends" and info.outputs.get(str(along), {}).get("kind") != "mask":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,8 +168,8 @@ class Predictor:
         return tuple(flags)
 
 
-def load(model: str, *, device: str = "auto", flip_average: bool = False) -> Predictor:
-    """Load a model by its shipped name or its .onnx file.
+def opened(model: str, device: str) -> tuple[Path, ModelInfo, Engine]:
+    """Open a model by its shipped name or its .onnx file.
 
     Raises:
         ModelError: there is no such model, its hash is wrong, it has no metadata, or the
@@ -176,4 +177,26 @@ def load(model: str, *, device: str = "auto", flip_average: bool = False) -> Pre
     """
     path, sha256 = locate(model)
     engine, text = open_engine(path, device)
-    return Predictor(parse_metadata(text, path, sha256), engine, flip_average)
+    return path, parse_metadata(text, path, sha256), engine
+
+
+def describe(model: str) -> ModelInfo:
+    """Return what a model says of itself, whether it measures pictures or volumes.
+
+    Raises:
+        ModelError: there is no such model, its hash is wrong, or it has no metadata.
+    """
+    return opened(model, "cpu")[1]
+
+
+def load(model: str, *, device: str = "auto", flip_average: bool = False) -> Predictor:
+    """Load a model of pictures by its shipped name or its .onnx file.
+
+    Raises:
+        ModelError: there is no such model, its hash is wrong, it has no metadata, it measures
+            volumes, or the device is not to be had.
+    """
+    path, info, engine = opened(model, device)
+    if info.of_volumes:
+        raise ModelError(f"{path}: measures volumes, not pictures; name a model of pictures")
+    return Predictor(info, engine, flip_average)

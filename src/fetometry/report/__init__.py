@@ -15,9 +15,10 @@ from fetometry.errors import UsageError
 from fetometry.report.exam_json import exam_json, read_exam
 from fetometry.report.exam_picture import draw_exam, exam_findings, write_exam_picture
 from fetometry.report.flags import FLAG_TEXT
-from fetometry.report.names import exam_paths, overlay_names, overlay_path
+from fetometry.report.names import exam_paths, overlay_names, overlay_path, volume_overlay_path
 from fetometry.report.overlay import draw_overlay, write_overlay
 from fetometry.report.table import hc18_csv, measurements_csv, summary_csv
+from fetometry.report.volume_overlay import draw_volume_overlay, write_volume_overlay
 from fetometry.report.write import atomic, prepare_folder
 from fetometry.types import Exam
 
@@ -31,15 +32,18 @@ __all__ = [
     "checked_kinds",
     "draw_exam",
     "draw_overlay",
+    "draw_volume_overlay",
     "exam_findings",
     "exam_paths",
     "overlay_names",
     "overlay_path",
     "prepare_folder",
     "read_exam",
+    "volume_overlay_path",
     "write",
     "write_exam_picture",
     "write_overlay",
+    "write_volume_overlay",
 ]
 
 #: Kinds that need the pixels: one picture for each image measured, one for each exam.

@@ -11,8 +11,18 @@ from typing import Any, TypeVar
 import numpy as np
 
 from fetometry.errors import DataError, FetometryError, OutputError
-from fetometry.geometry import Ellipse
-from fetometry.types import Exam, Finding, Measurement, ModelRef, Problem, Selected, Spacing
+from fetometry.geometry import Ellipse, Points
+from fetometry.geometry.solid import Box, Shape3d
+from fetometry.types import (
+    Exam,
+    Finding,
+    Measurement,
+    ModelRef,
+    Problem,
+    Selected,
+    Spacing,
+    VolumeFinding,
+)
 
 SCHEMA = "fetometry-exam/1"
 
@@ -66,6 +76,7 @@ def read_exam(path: Path) -> Exam:
         problems=_read_each(path, document, "problems", _read_problem),
         software=str(document.get("software", "")),
         selected=_read_each(path, {"selected": [], **document}, "selected", _read_selected),
+        volumes=_read_each(path, {"volumes": [], **document}, "volumes", _read_volume),
         **_added(document, {"name": str}),
     )
 
@@ -77,18 +88,19 @@ def _exam(exam: Exam) -> Json:
         "name": exam.name,
         "selected": [_selected(selected) for selected in exam.selected],
         "findings": [_finding(finding) for finding in exam.findings],
+        "volumes": [_volume(volume) for volume in exam.volumes],
         "problems": [_problem(problem) for problem in exam.problems],
     }
 
 
 def _finding(finding: Finding) -> Json:
-    spacing, model = finding.spacing, finding.model
+    spacing = finding.spacing
     return {
         "source": finding.source,
         "frame": finding.frame,
         "plane": finding.plane,
         "plane_probability": _rounded(finding.plane_probability, VALUE_DECIMALS),
-        "model": {"name": model.name, "sha256": model.sha256, "licence": model.licence},
+        "model": _model(finding.model),
         "spacing_mm": list(spacing.mm) if spacing else None,
         "spacing_source": spacing.source if spacing else None,
         "outline_px": np.round(finding.outline_px, OUTLINE_DECIMALS).tolist(),
@@ -102,6 +114,10 @@ def _finding(finding: Finding) -> Json:
         "fetus": finding.fetus,
         "exam": finding.exam,
     }
+
+
+def _model(model: ModelRef) -> Json:
+    return {"name": model.name, "sha256": model.sha256, "licence": model.licence}
 
 
 def _ellipse(ellipse: Ellipse) -> Json:
@@ -124,6 +140,28 @@ def _measurement(measurement: Measurement) -> Json:
         "convention": measurement.convention,
         "flags": list(measurement.flags),
     }
+
+
+def _volume(found: VolumeFinding) -> Json:
+    """Return all but the mask: its voxels are in the source, their volume is here."""
+    return {
+        "source": found.source,
+        "plane": found.plane,
+        "model": _model(found.model),
+        "notice": found.notice,
+        "spacing_mm": list(found.spacing_mm),
+        "box": {"start": list(found.box.start), "stop": list(found.box.stop)},
+        "ends_voxels": _points(found.ends_voxels),
+        "ends_mm": _points(found.ends_mm),
+        "length_mm": _rounded(found.length_mm, VALUE_DECIMALS),
+        "volume_ml": _rounded(found.volume_ml, VALUE_DECIMALS),
+        "flags": list(found.flags),
+        "exam": found.exam,
+    }
+
+
+def _points(points: Points | None) -> list[list[float]] | None:
+    return None if points is None else np.round(points, POINT_DECIMALS).tolist()
 
 
 def _problem(problem: Problem) -> Json:
@@ -192,13 +230,13 @@ def _read_each(path: Path, document: Json, key: str, build: Callable[[Json], T])
 
 
 def _read_finding(item: Json) -> Finding:
-    model, spacing = item["model"], item["spacing_mm"]
+    spacing = item["spacing_mm"]
     return Finding(
         source=str(item["source"]),
         frame=int(item["frame"]),
         plane=str(item["plane"]),
         plane_probability=_maybe(item["plane_probability"]),
-        model=ModelRef(str(model["name"]), str(model["sha256"]), str(model["licence"])),
+        model=_read_model(item["model"]),
         spacing=None if spacing is None else Spacing(_pair(spacing), str(item["spacing_source"])),
         outline_px=np.array([_pair(point) for point in item["outline_px"]]).reshape(-1, 2),
         ellipse=None if item["ellipse"] is None else _read_ellipse(item["ellipse"]),
@@ -206,6 +244,43 @@ def _read_finding(item: Json) -> Finding:
         measurements=tuple(_read_measurement(measured) for measured in item["measurements"]),
         **_added(item, {"quality": _number, "fetus": str, "exam": str}),
     )
+
+
+def _read_model(item: Json) -> ModelRef:
+    return ModelRef(str(item["name"]), str(item["sha256"]), str(item["licence"]))
+
+
+def _read_volume(item: Json) -> VolumeFinding:
+    box, spacing = item["box"], item["spacing_mm"]
+    slices, rows, cols = (_number(value) for value in spacing)
+    return VolumeFinding(
+        source=str(item["source"]),
+        plane=str(item["plane"]),
+        model=_read_model(item["model"]),
+        notice=str(item["notice"]),
+        spacing_mm=(slices, rows, cols),
+        box=Box(_voxel(box["start"]), _voxel(box["stop"])),
+        mask=None,
+        ends_voxels=_read_points(item["ends_voxels"]),
+        ends_mm=_read_points(item["ends_mm"]),
+        length_mm=_maybe(item["length_mm"]),
+        volume_ml=_maybe(item["volume_ml"]),
+        flags=tuple(str(flag) for flag in item["flags"]),
+        exam=str(item["exam"]),
+    )
+
+
+def _voxel(value: Sequence[Any]) -> Shape3d:
+    number, row, col = value
+    return int(number), int(row), int(col)
+
+
+def _read_points(value: Sequence[Any] | None) -> Points | None:
+    """Return two ends (2, 3)."""
+    if value is None:
+        return None
+    numbers = [_number(number) for end in value for number in end]
+    return np.array(numbers).reshape(2, 3)
 
 
 def _read_ellipse(item: Json) -> Ellipse:

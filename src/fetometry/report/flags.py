@@ -22,6 +22,11 @@ FLAG_TEXT = {
     "trans-cerebellar": "The cerebellum is in view; HC is taken in the trans-thalamic plane.",
     "low-plane-probability": "The model is unsure which plane this is; check that it is right.",
     "no-outline": "The model told a number alone: nothing shows where it was measured.",
+    "end-outside-mask": "An end lies off the shaft that was seen; check it against the picture.",
+    "ends-too-close": "The two ends lie nearer than 15 mm: one end may have been seen twice.",
+    "touches-border": "The shaft reaches the rim of the volume; only the part inside was measured.",
+    "roi-not-found": "Where the femur lies was not found first: the whole volume was searched.",
+    "phantom-trained": "The model knows computer-made volumes alone: on real ones it is untested.",
     "sizes-disagree": "HC, AC and FL do not fit one fetus; check the images and their spacing.",
 }
 

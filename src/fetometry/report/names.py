@@ -52,6 +52,11 @@ def overlay_path(folder: Path, name: Path, frame: int) -> Path:
     return folder / OVERLAYS / name.parent / f"{name.name}_f{frame}.png"
 
 
+def volume_overlay_path(folder: Path, name: Path) -> Path:
+    """Return the file of a volume's overlay in the output folder; `name` is as above."""
+    return folder / OVERLAYS / name.parent / f"{name.name}_volume.png"
+
+
 def exam_paths(exams: Sequence[Exam], folder: Path, suffix: str) -> list[Path]:
     """Return for each exam the file that is its own, in the output folder.
 

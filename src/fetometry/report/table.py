@@ -7,7 +7,7 @@ import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from fetometry.types import Exam, Finding, Measurement, Selected, source_stem
+from fetometry.types import Exam, Finding, Measurement, Selected, VolumeFinding, source_stem
 
 MEASUREMENT_COLUMNS = (
     "source",
@@ -28,7 +28,12 @@ MEASUREMENT_COLUMNS = (
     "quality",
     "fetus",
     "exam",
+    "mm_per_slice",
+    "volume_ml",
 )
+
+#: What stands for the source of a volume's spacing, and how its length is taken.
+VOLUME_SPACING, VOLUME_CONVENTION = "volume-header", "ossified shaft, end to end"
 
 SUMMARY_COLUMNS = (
     "exam",
@@ -61,14 +66,11 @@ Row = Sequence[str | int]
 
 
 def measurements_csv(*exams: Exam) -> str:
-    """Return one row per measurement. A cell is empty where there is no such number."""
-    rows = (
-        _measurement_row(finding, measurement, exam.name or finding.exam)
-        for exam in exams
-        for finding in exam.findings
-        for measurement in finding.measurements
-    )
-    return _text(MEASUREMENT_COLUMNS, rows)
+    """Return one row per measurement, and one per volume after those of its exam's pictures.
+
+    A cell is empty where there is no such number.
+    """
+    return _text(MEASUREMENT_COLUMNS, (row for exam in exams for row in _measurement_rows(exam)))
 
 
 def summary_csv(*exams: Exam) -> str:
@@ -88,6 +90,14 @@ def hc18_csv(*exams: Exam) -> str:
         ultrasound images. PLoS ONE 2018;13(8):e0200412; hc18.grand-challenge.org.
     """
     return _text(HC18_COLUMNS, _hc18_rows(finding for exam in exams for finding in exam.findings))
+
+
+def _measurement_rows(exam: Exam) -> Iterator[Row]:
+    for finding in exam.findings:
+        for measurement in finding.measurements:
+            yield _measurement_row(finding, measurement, exam.name or finding.exam)
+    for volume in exam.volumes:
+        yield _volume_row(volume, exam.name or volume.exam)
 
 
 def _measurement_row(finding: Finding, measurement: Measurement, exam: str) -> Row:
@@ -112,7 +122,30 @@ def _measurement_row(finding: Finding, measurement: Measurement, exam: str) -> R
         _fixed(finding.quality, 4),
         finding.fetus,
         exam,
+        "",
+        "",
     )
+
+
+def _volume_row(found: VolumeFinding, exam: str) -> Row:
+    """Return the row of a femur in a volume; only what a volume has is filled in."""
+    slices, rows, cols = found.spacing_mm
+    cells = {
+        "source": found.source,
+        "plane": found.plane,
+        "name": "FL",
+        "value_mm": _fixed(found.length_mm, 2),
+        "mm_per_px_row": f"{rows:.6g}",
+        "mm_per_px_col": f"{cols:.6g}",
+        "spacing_source": VOLUME_SPACING,
+        "convention": VOLUME_CONVENTION,
+        "flags": ";".join(found.flags),
+        "model": found.model.name,
+        "exam": exam,
+        "mm_per_slice": f"{slices:.6g}",
+        "volume_ml": _fixed(found.volume_ml, 3),
+    }
+    return [cells.get(column, "") for column in MEASUREMENT_COLUMNS]
 
 
 def _summary_row(selected: Selected, exam: str) -> Row:

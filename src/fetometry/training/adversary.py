@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +13,8 @@ from torch.nn import functional
 from torch.optim import Optimizer
 
 from fetometry.errors import RecipeError
+from fetometry.training.heads.volumes import VolumeTruth
+from fetometry.training.recipe import Adversary as Options
 
 STRIDES = (2, 2, 1, 1, 1, 1)
 #: A kernel of 4 cannot keep a size: it loses one voxel and wins it back in turns.
@@ -132,27 +135,63 @@ def discriminator_step(
     return loss.detach()
 
 
-def generator_step(
-    discriminator: nn.Module,
-    optimiser: Optimizer,
-    fake: Tensor,
-    *,
-    supervised: Tensor,
-    adversary: Adversary,
-) -> Tensor:
-    """Move the network that made the fakes; return its loss before: supervised + adversarial.
+def found_out(discriminator: nn.Module, fake: Tensor, adversary: Adversary) -> Tensor:
+    """Return what being found out costs the network that made the fakes (B, 3, d, h, w).
 
-    `optimiser` is the generator's; `supervised` is its loss against the truth. The discriminator
-    passes the gradient on and keeps none.
+    The discriminator passes the gradient on and gets none.
     """
-    optimiser.zero_grad()
     wanted = [weight.requires_grad for weight in discriminator.parameters()]
     discriminator.requires_grad_(False)
     try:
-        loss = supervised + adversary.loss(discriminator(fake))
-        loss.backward()  # type: ignore[no-untyped-call]
+        return adversary.loss(discriminator(fake))
     finally:
         for weight, before in zip(discriminator.parameters(), wanted, strict=True):
             weight.requires_grad_(before)
-    optimiser.step()
-    return loss.detach()
+
+
+@runtime_checkable
+class Draws(Protocol):
+    """A head that draws its truth as the network is to draw it."""
+
+    def targets(self, heatmaps: Tensor, truth: VolumeTruth) -> Tensor:
+        """Return the drawn ends (B, 2, d, h, w)."""
+
+
+class Opponent(nn.Module):
+    """A discriminator with its own optimiser: it learns, then judges, batch by batch."""
+
+    def __init__(self, options: Options, ends: Draws) -> None:
+        super().__init__()
+        self.from_epoch, self.ends = options.from_epoch, ends
+        self.adversary = Adversary(options.weight, options.form)
+        self.discriminator = PairDiscriminator(options.width)
+        # momentum as for most of these games: Radford A et al. ICLR 2016
+        self.optimiser = torch.optim.Adam(
+            self.discriminator.parameters(), lr=options.learning_rate, betas=(0.5, 0.999)
+        )
+
+    def play(self, outputs: Mapping[str, Tensor], truth: VolumeTruth) -> tuple[Tensor, Tensor]:
+        """Teach the discriminator a batch; return its loss before, and the network's weighted one.
+
+        The network's loss carries a gradient to the outputs, the discriminator's does not.
+        """
+        fake = fake_pair({name: output.float() for name, output in outputs.items()})
+        real = real_pair(truth.mask, self.ends.targets(fake[:, 1:].detach(), truth))
+        lesson = discriminator_step(self.discriminator, self.optimiser, real, fake)
+        return lesson, found_out(self.discriminator, fake, self.adversary)
+
+
+def build_opponent(options: Options | None, heads: Mapping[str, Any]) -> Opponent | None:
+    """Return the opponent that a recipe asks for, if it does.
+
+    Raises:
+        RecipeError: there is not both a mask and two ends to be judged, or the form is unknown.
+    """
+    if options is None:
+        return None
+    ends = heads.get("ends")
+    if "mask" not in heads or not isinstance(ends, Draws):
+        raise RecipeError(
+            "[adversary] judges pairs: it needs the heads mask (solid) and ends (solid-ends)"
+        )
+    return Opponent(options, ends)

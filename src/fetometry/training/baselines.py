@@ -6,6 +6,7 @@ same per-image results. No torch.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
@@ -14,25 +15,27 @@ import numpy as np
 
 from fetometry.errors import DataError, RecipeError
 from fetometry.training.cases import Case, Size
-from fetometry.training.data import Row
+from fetometry.training.data import AnyRow, VolumeRow
 from fetometry.training.evaluate import PREDICTED, case_of
+from fetometry.training.evaluate_volumes import true_ml
 from fetometry.types import MAIN
 
 
 @dataclass(frozen=True)
 class _Known:
-    """One true measurement, and the millimetres of a pixel along it."""
+    """One true measurement, and the millimetres of a pixel, or of a voxel, along it."""
 
     mm: float
     mm_per_px: float
 
 
-def _known(row: Row) -> _Known | None:
+def _known(row: AnyRow) -> _Known | None:
     """Return the plane's main measurement, where it is known."""
     truth = row.truth_mm.get(MAIN.get(row.plane, ""))
     if truth is None or row.spacing_mm is None:
         return None
-    return _Known(truth, float(np.sqrt(np.prod(row.spacing_mm))))
+    area = float(np.prod(row.spacing_mm))
+    return _Known(truth, math.cbrt(area) if isinstance(row, VolumeRow) else math.sqrt(area))
 
 
 def _mean_mm(train: Sequence[_Known]) -> Callable[[_Known], float]:
@@ -53,8 +56,10 @@ BASELINES: Mapping[str, Callable[[Sequence[_Known]], Callable[[_Known], float]]]
 }
 
 
-def judge(kind: str, train: Iterable[Row], rows: Iterable[Row], model: str) -> list[Case]:
+def judge(kind: str, train: Iterable[AnyRow], rows: Iterable[AnyRow], model: str) -> list[Case]:
     """Judge a baseline of the rows `train` on the rows `rows`; `model` is what it is called.
+
+    Of volumes it tells the length alone.
 
     Raises:
         DataError: the training side has no such measurement.
@@ -70,13 +75,15 @@ def judge(kind: str, train: Iterable[Row], rows: Iterable[Row], model: str) -> l
     return [_case(row, told, model) for row in rows]
 
 
-def _case(row: Row, told: Mapping[str, Callable[[_Known], float]], model: str) -> Case:
+def _case(row: AnyRow, told: Mapping[str, Callable[[_Known], float]], model: str) -> Case:
     known, sizes = _known(row), {}
     if known:
         if row.plane not in told:
             raise DataError(f"the training side has no {MAIN[row.plane]} to take the mean of")
         sizes = {MAIN[row.plane]: Size(known.mm, told[row.plane](known))}
     case = case_of(row, split=row.split, routing=PREDICTED, model=model, found_plane=row.plane)
+    if isinstance(row, VolumeRow):
+        case = replace(case, truth_ml=true_ml(row))
     return replace(case, sizes=sizes)
 
 

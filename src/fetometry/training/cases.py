@@ -1,10 +1,11 @@
-"""What judging a model on one image gave: one `Case`, one line of a CSV file.
+"""What judging a model on one image or volume gave: one `Case`, one line of a CSV file.
 
 A line says which image (data set, group, machine, plane, view, bucket, the side of the split it
 was on for this model), who judged it how (model, routing), which plane was found and with which
 probabilities, then truth, measurement and interval for each of HC, BPD, OFD, AC, TAD, APAD and
 FL, how well the outline or the ends lie, how well the mask does, pixel by pixel, flags, and why
-nothing was measured. A cell is empty where it does not apply.
+nothing was measured. Results of volumes have further columns at the end. A cell is empty where it
+does not apply.
 """
 
 from __future__ import annotations
@@ -37,6 +38,12 @@ COLUMNS = (
     *_ABOUT, "bucket", *_HOW, *PROBABILITIES, "mm_per_px",
     *(f"{name}_{part}" for name in NAMES for part in _SIZES),
     *_FIT, *_PIXELS, "flags", "failure",
+)  # fmt: skip
+
+#: What only a volume has; these columns are there where one of the cases is of a volume.
+SOLID_COLUMNS = (
+    "jaccard", "average_boundary_mm", "hausdorff_boundary_mm", "truth_ml", "found_ml",
+    "end_1_mm", "end_2_mm",
 )  # fmt: skip
 
 
@@ -74,12 +81,16 @@ class Size:
 
 @dataclass(frozen=True)
 class Case:
-    """One image judged; `sizes` by the measurements whose truth is known.
+    """One image or volume judged; `sizes` by the measurements whose truth is known.
 
     `planes` has the probability of each of `PLANE_CLASSES`, where the model tells planes apart.
     `dice` and `hausdorff_mm` are of the ellipse; `end_error_mm` is the mean distance of the
     femur's ends. `pixel_accuracy`, `mask_dice` and `mean_iou` are of the mask, where the model has
     one, before an ellipse is fitted to it.
+
+    Of a volume, `dice` and `jaccard` are of its mask, `average_boundary_mm` and
+    `hausdorff_boundary_mm` the distances of the two boundaries, and `end_1_mm` and `end_2_mm` how
+    far the ends are from the true ones, the hip's first. A mask that was not found has 0 mL.
     """
 
     dataset: str
@@ -102,6 +113,13 @@ class Case:
     pixel_accuracy: float | None = None
     mask_dice: float | None = None
     mean_iou: float | None = None
+    jaccard: float | None = None
+    average_boundary_mm: float | None = None
+    hausdorff_boundary_mm: float | None = None
+    truth_ml: float | None = None
+    found_ml: float | None = None
+    end_1_mm: float | None = None
+    end_2_mm: float | None = None
     flags: tuple[str, ...] = ()
     failure: str = ""
 
@@ -114,6 +132,16 @@ class Case:
     def cluster(self) -> str:
         """The group, with its data set: two data sets may name theirs alike."""
         return f"{self.dataset}:{self.group}"
+
+    @property
+    def of_volume(self) -> bool:
+        """Tell whether a volume was judged, not a picture."""
+        return any(getattr(self, name) is not None for name in SOLID_COLUMNS)
+
+    @property
+    def volume_failed(self) -> bool:
+        """Tell whether there should be a mask in the volume, and none was found."""
+        return self.found_ml == 0
 
 
 def having(cases: Iterable[Case], name: str) -> list[Case]:
@@ -154,6 +182,7 @@ def _number(value: float | None) -> str:
 def _cells(case: Case) -> dict[str, str]:
     cells = {name: str(getattr(case, name)) for name in (*_ABOUT, "bucket", *_HOW, "failure")}
     cells |= {name: _number(getattr(case, name)) for name in ("mm_per_px", *_FIT, *_PIXELS)}
+    cells |= {name: _number(getattr(case, name)) for name in SOLID_COLUMNS}
     # a small probability matters: its logarithm is what is calibrated
     cells |= {c: f"{case.planes[n]:.7g}" for c, n in PROBABILITIES.items() if n in case.planes}
     for name, size in case.sizes.items():
@@ -168,12 +197,16 @@ def write_cases(cases: Iterable[Case], path: Path) -> None:
         OutputError: the file cannot be written there.
     """
     part = path.with_name(path.name + ".part")
+    listed = list(cases)
+    columns = (*COLUMNS, *(SOLID_COLUMNS if any(case.of_volume for case in listed) else ()))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with part.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, COLUMNS, restval="", lineterminator="\n")
+            writer = csv.DictWriter(
+                stream, columns, restval="", extrasaction="ignore", lineterminator="\n"
+            )
             writer.writeheader()
-            writer.writerows(_cells(case) for case in cases)
+            writer.writerows(_cells(case) for case in listed)
         part.replace(path)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror})") from None
@@ -195,7 +228,7 @@ def _case(record: Mapping[str, str]) -> Case:
         raise ValueError("a line is too short or too long")
     text = {name: record[name] for name in (*_ABOUT, *_HOW, "failure")}
     numbers = {name: _read_number(record[name]) for name in ("mm_per_px", *_FIT)}
-    numbers |= {name: _read_number(record.get(name, "")) for name in _PIXELS}
+    numbers |= {n: _read_number(record.get(n, "")) for n in (*_PIXELS, *SOLID_COLUMNS)}
     return Case(
         **text,  # type: ignore[arg-type]
         **numbers,  # type: ignore[arg-type]
@@ -236,6 +269,7 @@ __all__ = [
     "COLUMNS",
     "MEASUREMENTS",
     "NAMES",
+    "SOLID_COLUMNS",
     "Case",
     "Size",
     "having",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -20,7 +20,7 @@ from fetometry.predict.decode import plane_totals
 from fetometry.predict.engine import Maps
 from fetometry.predict.seeing import Place
 from fetometry.training.cases import Case, Size
-from fetometry.training.data import Row
+from fetometry.training.data import AnyRow, Row
 from fetometry.training.metrics import (
     dice,
     ellipse_hausdorff_mm,
@@ -38,9 +38,10 @@ ROUTINGS = (PREDICTED, TRUE)
 LEFT_OUT = "left-out"
 
 Mask = NDArray[np.bool_]
+AnyRowT = TypeVar("AnyRowT", bound=AnyRow)
 
 
-def side(row: Row, details: Mapping[str, Any]) -> str:
+def side(row: AnyRow, details: Mapping[str, Any]) -> str:
     """Return on which side an image was for a model: train, validation, test or left-out.
 
     `details` are what the model's file says of itself (`ModelInfo.details`): its recipe tells
@@ -54,8 +55,8 @@ def side(row: Row, details: Mapping[str, Any]) -> str:
     return row.split
 
 
-def rows_for(rows: Iterable[Row], split: str, details: Mapping[str, Any]) -> list[Row]:
-    """Return the images that are on one side for a model; `details` as in `side`."""
+def rows_for(rows: Iterable[AnyRowT], split: str, details: Mapping[str, Any]) -> list[AnyRowT]:
+    """Return the images, or volumes, that are on one side for a model; `details` as in `side`."""
     return [row for row in rows if side(row, details) == split]
 
 
@@ -198,8 +199,9 @@ def _tells_number_alone(predictor: Predictor, plane: str) -> bool:
     return measured_by(predictor.info.outputs, plane) == "size"
 
 
-def case_of(row: Row, *, split: str, routing: str, model: str, found_plane: str) -> Case:
-    """Return what is known of an image before any of its sizes, whoever judges it."""
+def case_of(row: AnyRow, *, split: str, routing: str, model: str, found_plane: str) -> Case:
+    """Return what is known of an image or volume before any of its sizes, whoever judges it."""
+    in_plane = row.spacing_mm if isinstance(row, Row) else None
     return Case(
         dataset=row.dataset,
         image=row.image.name,
@@ -212,7 +214,7 @@ def case_of(row: Row, *, split: str, routing: str, model: str, found_plane: str)
         routing=routing,
         model=model,
         found_plane=found_plane,
-        mm_per_px=row.spacing_mm[0] if row.spacing_mm else None,
+        mm_per_px=in_plane[0] if in_plane else None,
     )
 
 

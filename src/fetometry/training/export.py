@@ -21,12 +21,19 @@ from fetometry.errors import ModelError, OutputError
 from fetometry.predict.catalogue import METADATA_KEY, SCHEMA
 from fetometry.training.calibrate import calibration
 from fetometry.training.cases import pool, read_cases
+from fetometry.training.data import phantoms, phantoms3d
 from fetometry.training.fit import BEST, heads_of, load, run_facts
 from fetometry.training.heads import Head
 from fetometry.training.recipe import Recipe
 
 #: Exported and torch logits may differ by this share of their range; half precision costs 5e-4.
 TOLERANCE = 5e-3
+
+#: What a model says that has never seen a patient.
+NOTICES: Mapping[str, str] = {
+    phantoms.NAME: "phantom-trained: not for real images",
+    phantoms3d.NAME: "phantom-trained: not for real volumes",
+}
 
 #: Matrices with fewer numbers than this stay in single precision, as all vectors do.
 SMALL = 64
@@ -51,12 +58,8 @@ def metadata(recipe: Recipe, heads: Mapping[str, Head], extra: Mapping[str, Any]
         "name": recipe.name,
         "licence": recipe.licence,
         "description": recipe.description,
-        "input": {
-            "size": list(recipe.input.size),
-            "mean": recipe.input.mean,
-            "std": recipe.input.std,
-            "values": "grey 0 to 255, letterboxed, then (x - mean) / std",
-        },
+        "input": _input(recipe),
+        "notice": NOTICES.get(recipe.data.dataset, ""),
         "outputs": {name: dict(head.meaning()) for name, head in heads.items()},
         "recipe": json.loads(recipe.as_json()),
         "software": {
@@ -65,6 +68,21 @@ def metadata(recipe: Recipe, heads: Mapping[str, Head], extra: Mapping[str, Any]
             "python": platform.python_version(),
         },
         **extra,
+    }
+
+
+def _input(recipe: Recipe) -> dict[str, Any]:
+    """Return how an image or a volume becomes the network's input."""
+    given = recipe.input
+    said = {"size": list(given.shape), "mean": given.mean, "std": given.std}
+    if not given.of_volumes:
+        return {**said, "values": "grey 0 to 255, letterboxed, then (x - mean) / std"}
+    return {
+        **said,
+        "voxel_mm": given.voxel_mm,
+        "margin_mm": given.margin_mm,
+        "roi": given.roi,
+        "values": "grey 0 to 255, resampled to voxel_mm, then (x - mean) / std",
     }
 
 
@@ -156,7 +174,7 @@ def export(
         extra["calibration"] = calibration(pool([read_cases(path) for path in calibrate]))
     heads = heads_of(run, recipe)
     wrapped = _Named(network, list(heads)).eval()
-    sample = torch.rand(2, 1, *recipe.input.size, generator=torch.Generator().manual_seed(0))
+    sample = torch.rand(2, 1, *recipe.input.shape, generator=torch.Generator().manual_seed(0))
     sample = (sample * 255 - recipe.input.mean) / recipe.input.std
     model = _graph(wrapped, sample, run)
     described = model.metadata_props.add()

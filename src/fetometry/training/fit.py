@@ -7,7 +7,7 @@ import json
 import pickle
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import torch
@@ -16,22 +16,24 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from torch import Tensor
 
 from fetometry.errors import OutputError, RecipeError
-from fetometry.training import augment
-from fetometry.training.data import Row
-from fetometry.training.heads import Head, Truth, build_heads, learned_by
-from fetometry.training.pictures import Pictures, mixed_seed
+from fetometry.training.data import AnyRow
+from fetometry.training.heads import Head, build_heads, check_heads, learned_by
+from fetometry.training.order import mixed_seed
 from fetometry.training.recipe import Component, Recipe, from_json
+from fetometry.training.side import Side, load_side
 from fetometry.training.system import System
 
 RECIPE_FILE, FACTS_FILE = "recipe.json", "facts.json"
 LAST, BEST = "last.ckpt", "best.ckpt"
+
+AnyRowT = TypeVar("AnyRowT", bound=AnyRow)
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 def start(
     recipe: Recipe,
-    rows: Sequence[Row],
+    rows: Sequence[AnyRow],
     run: Path,
     *,
     quiet: bool = False,
@@ -51,16 +53,17 @@ def start(
     """
     if recipe.fit.precision not in PRECISIONS:
         raise RecipeError(f"[fit]: precision must be one of {', '.join(PRECISIONS)}")
+    check_heads(recipe)
     try:
         run.mkdir(parents=True, exist_ok=True)
         _claim(run, recipe)
     except OSError as error:
         raise OutputError(f"{run}: cannot be written ({error.strerror})") from None
     sides = {
-        side: Pictures.load(side_rows(recipe, rows, side), recipe, cache or run / "cache")
+        side: load_side(side_rows(recipe, rows, side), recipe, cache or run / "cache")
         for side in ("train", "validation")
     }
-    learned = learned_by(build_heads(recipe.heads), _at_input(sides["train"], recipe))
+    learned = learned_by(build_heads(recipe.heads), sides["train"].at_input(recipe))
     facts = {"data": _counts(recipe, sides), **({"learned": learned} if learned else {})}
     _write(run / FACTS_FILE, json.dumps(facts, sort_keys=True))
     # the caller's random numbers are left as they were
@@ -75,22 +78,24 @@ def start(
     return run / BEST
 
 
-def _at_input(side: Pictures, recipe: Recipe) -> Truth:
-    """Return the truth of a side at the scale of the network's input, as nothing changed it."""
-    maps = augment.identity(len(side.rows), recipe.data.cache_size, recipe.input.size)
-    return side.truth.mapped(maps, recipe.input.size)
-
-
 def _build(
-    recipe: Recipe, sides: Mapping[str, Pictures], run: Path, heads: Mapping[str, Head]
+    recipe: Recipe, sides: Mapping[str, Side], run: Path, heads: Mapping[str, Head]
 ) -> System:
     """Build the system with the weights it starts from; a resumed run brings its own."""
     resumed, start_from = (run / LAST).is_file(), recipe.fit.start_from
     system = System(_without_weights(recipe) if resumed or start_from else recipe, sides, heads)
     if start_from and not resumed:
         _fill(system, Path(start_from).expanduser(), new_outputs=True)
-    system.network.to(memory_format=torch.channels_last)
+    _lay_out(system.network)
     return system
+
+
+def _lay_out(network: torch.nn.Module) -> None:
+    """Lay the weights of convolutions out with their channels last, as the inputs are."""
+    layouts = {4: torch.channels_last, 5: torch.channels_last_3d}
+    for weight in network.parameters():
+        if weight.dim() in layouts:
+            weight.data = weight.data.contiguous(memory_format=layouts[weight.dim()])
 
 
 def _trainer(system: System, run: Path, quiet: bool) -> lightning.Trainer:
@@ -111,7 +116,7 @@ def _trainer(system: System, run: Path, quiet: bool) -> lightning.Trainer:
     )
 
 
-def side_rows(recipe: Recipe, rows: Sequence[Row], side: str) -> list[Row]:
+def side_rows(recipe: Recipe, rows: Sequence[AnyRowT], side: str) -> list[AnyRowT]:
     """Return the rows of one side, by the fixed split or by the recipe's fold."""
     data = recipe.data
     if data.fold < 0:
@@ -127,13 +132,13 @@ def side_rows(recipe: Recipe, rows: Sequence[Row], side: str) -> list[Row]:
     return spread(chosen, data.limit) if data.limit and side == "train" else chosen
 
 
-def spread(rows: Sequence[Row], count: int) -> list[Row]:
+def spread(rows: Sequence[AnyRowT], count: int) -> list[AnyRowT]:
     """Return so many of the rows, evenly from first to last: data sets may be sorted by size."""
     step = max(1.0, len(rows) / count)
     return [rows[int(i * step)] for i in range(min(count, len(rows)))]
 
 
-def _counts(recipe: Recipe, sides: Mapping[str, Pictures]) -> dict[str, Any]:
+def _counts(recipe: Recipe, sides: Mapping[str, Side]) -> dict[str, Any]:
     """Return what the run was trained on, for the model's metadata."""
     numbers = {
         side: {"images": len(of.rows), "groups": len({row.group for row in of.rows})}

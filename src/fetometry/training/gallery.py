@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import cv2
 import numpy as np
@@ -16,9 +17,10 @@ from numpy.typing import NDArray
 from fetometry.errors import OutputError
 from fetometry.geometry import Points
 from fetometry.predict import Predictor
-from fetometry.training.cases import Case, having, measured
+from fetometry.training.cases import Case, measured
 from fetometry.training.data import Row
 from fetometry.training.evaluate import Seen, see
+from fetometry.training.volume_scores import of_volumes, on_phantoms
 
 Picture = NDArray[np.uint8]  # (H, W, 3), blue green red as OpenCV has it
 
@@ -41,6 +43,9 @@ FRACTION_BITS = 4
 
 #: The gallery of images whose plane was not recognised.
 PLANE = "plane"
+
+#: By what volumes are ranked whose model tells no length.
+OVERLAP = "DSC"
 
 
 def _truth(row: Row, name: str) -> list[Points]:
@@ -79,7 +84,7 @@ def _window(shape: tuple[int, int], lines: Sequence[Points]) -> tuple[slice, sli
     return slice(int(start[0]), int(stop[0])), slice(int(start[1]), int(stop[1]))
 
 
-def _draw(panel: Picture, line: Points, *, dashed: bool) -> None:
+def draw_line(panel: Picture, line: Points, *, dashed: bool) -> None:
     """Draw an outline, or a diameter with rings round its two ends; the truth's dashed."""
     closed, color = len(line) > 2, EXPERT if dashed else MODEL
     if not closed:
@@ -94,7 +99,7 @@ def _draw(panel: Picture, line: Points, *, dashed: bool) -> None:
             cv2.line(panel, one, other, color, 1, cv2.LINE_AA, FRACTION_BITS)
 
 
-def _write(panel: Picture, text: str, row: int) -> None:
+def write_line(panel: Picture, text: str, row: int) -> None:
     """Write a line of text, cut where the panel ends."""
     shown = text.encode("ascii", "replace").decode()
     room = panel.shape[1] - 16
@@ -119,9 +124,9 @@ def _panel(
     start = np.array([rows.start, cols.start])
     for lines, dashed in ((truth, True), (found, False)):
         for line in lines:
-            _draw(panel, (line - start + 0.5) * scale - 0.5 + (top, left), dashed=dashed)
+            draw_line(panel, (line - start + 0.5) * scale - 0.5 + (top, left), dashed=dashed)
     for i, line_of_text in enumerate(text):
-        _write(panel, line_of_text, HEIGHT + 18 + 18 * i)
+        write_line(panel, line_of_text, HEIGHT + 18 + 18 * i)
     return panel
 
 
@@ -130,7 +135,7 @@ def together(title: str, panels: Sequence[Picture], columns: int = COLUMNS) -> P
     filled = [*panels, *[np.zeros_like(panels[0])] * (-len(panels) % columns)]
     rows = [np.hstack(filled[i : i + columns]) for i in range(0, len(filled), columns)]
     head = np.zeros((TITLE, rows[0].shape[1], 3), np.uint8)
-    _write(head, title, TITLE - 11)
+    write_line(head, title, TITLE - 11)
     return np.vstack([head, *rows])
 
 
@@ -149,15 +154,44 @@ def _said_of_plane(case: Case) -> tuple[str, str]:
     return f"{Path(case.image).stem}: is {case.plane}, found {case.found_plane}", sure
 
 
+def error_of(case: Case, name: str) -> float | None:
+    """Return how far off a measurement is, in mm, or an overlap from 1; None if not told."""
+    if name == OVERLAP:
+        return None if case.dice is None else 1 - case.dice
+    return abs(case.sizes[name].difference_mm) if name in case.sizes else None
+
+
+def by_error(cases: Iterable[Case], name: str) -> list[Case]:
+    """Return the cases in which something was judged, those with the least error first."""
+    told = [(error, case) for case in cases if (error := error_of(case, name)) is not None]
+    return [case for _, case in sorted(told, key=lambda pair: pair[0])]
+
+
+def shown(cases: Sequence[Case]) -> list[str]:
+    """Return what there are pictures of: what was measured; of volumes without, the overlap."""
+    names = measured(cases)
+    overlaps = any(case.of_volume and case.dice is not None for case in cases)
+    return names or ([OVERLAP] if overlaps else [])
+
+
 def worst(cases: Iterable[Case], name: str, count: int) -> list[Case]:
     """Return the cases with the largest errors of a measurement in mm, the largest first."""
-    return sorted(having(cases, name), key=lambda c: -abs(c.sizes[name].difference_mm))[:count]
+    # reversed twice: of equal errors the first stays the first
+    return by_error(reversed(list(cases)), name)[::-1][:count]
 
 
 def misplaced(cases: Iterable[Case], count: int) -> list[Case]:
     """Return the cases whose plane was not recognised, the surest first."""
     wrong = [case for case in cases if case.planes and case.found_plane != case.plane]
     return sorted(wrong, key=lambda case: -max(case.planes.values()))[:count]
+
+
+class Viewer(Protocol):
+    """Who looks again at an image or a volume of a result, and draws what is seen there."""
+
+    def panel(self, case: Case, name: str, text: Sequence[str] = ()) -> Picture:
+        """Draw it with what truth and model say; `text` are two lines below it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -172,33 +206,40 @@ class Judges:
         row = next(r for r in self.rows if (r.dataset, r.image.name) == case.key)
         return row, see(row, self.predictor, case.routing)
 
+    def panel(self, case: Case, name: str, text: Sequence[str] = ()) -> Picture:
+        """Draw one image with what expert and model say of a measurement, or of the plane.
 
-def compared(case: Case, name: str, judges: Judges, text: Sequence[str] = ()) -> Picture:
-    """Draw one image with what expert and model say of a measurement, or of the plane.
-
-    `text` are the two lines below it; without them they say the two numbers and the flags.
-    """
-    row, seen = judges.again(case)
-    truth = [] if name == PLANE else _truth(row, name)
-    return _panel(seen.image.pixels, truth, _found(seen, name), text or _said(case, name))
+        `text` are the two lines below it; without them they say the two numbers and the flags.
+        """
+        row, seen = self.again(case)
+        truth = [] if name == PLANE else _truth(row, name)
+        return _panel(seen.image.pixels, truth, _found(seen, name), text or _said(case, name))
 
 
-def gallery(cases: Sequence[Case], name: str, judges: Judges, *, count: int = 8) -> Picture | None:
+def counted_as(cases: Sequence[Case]) -> tuple[str, str]:
+    """Return what the cases are of, and whose lines are how, in words."""
+    if not of_volumes(cases):
+        return "images", "expert dashed, model whole line"
+    noun = "phantoms" if on_phantoms(cases) else "volumes"
+    return noun, "truth dashed, model whole line; a ring is an end off the slice"
+
+
+def gallery(cases: Sequence[Case], name: str, judges: Viewer, *, count: int = 8) -> Picture | None:
     """Draw the worst images of a measurement, or of the plane; None where there are none."""
     text: Callable[[Case], Sequence[str]]
     if name == PLANE:
         chosen, text = misplaced(cases, count), _said_of_plane
         title = f"planes not recognised: the surest {len(chosen)} images"
     else:
-        chosen, text = worst(cases, name, count), lambda case: _said(case, name)
-        total = len(having(cases, name))
-        title = f"{name}: the largest errors of {total} images; expert dashed, model whole line"
-    panels = [compared(case, name, judges, text(case)) for case in chosen]
+        chosen, text = worst(cases, name, count), lambda case: ()
+        total, (noun, lines) = len(by_error(cases, name)), counted_as(cases)
+        title = f"{name}: the largest errors of {total} {noun}; {lines}"
+    panels = [judges.panel(case, name, text(case)) for case in chosen]
     return together(title, panels) if panels else None
 
 
 def write_gallery(
-    cases: Sequence[Case], judges: Judges, folder: Path, *, count: int = 8
+    cases: Sequence[Case], judges: Viewer, folder: Path, *, count: int = 8
 ) -> list[Path]:
     """Draw the worst images of each measurement, and of the plane, as worst-HC.jpg and so on.
 
@@ -206,7 +247,7 @@ def write_gallery(
         OutputError: a file cannot be written there.
     """
     written = []
-    for name in (*measured(cases), PLANE):
+    for name in (*shown(cases), PLANE):
         picture = gallery(cases, name, judges, count=count)
         if picture is None:
             continue
@@ -224,10 +265,16 @@ def write_gallery(
 __all__ = [
     "Judges",
     "Picture",
-    "compared",
+    "Viewer",
+    "by_error",
+    "counted_as",
+    "draw_line",
+    "error_of",
     "gallery",
     "misplaced",
+    "shown",
     "together",
     "worst",
     "write_gallery",
+    "write_line",
 ]

@@ -1,8 +1,8 @@
-"""A side of a data set in memory, and in which order its images are shown."""
+"""A side of a data set of pictures in memory: what the training loop asks of it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fetometry.errors import DataError, RecipeError
-from fetometry.geometry import Matrix, apply
+from fetometry.errors import DataError
+from fetometry.geometry import Matrix, apply, compose, letterbox
+from fetometry.training import augment
 from fetometry.training.augment import Ellipses
 from fetometry.training.data import Row, cache
 from fetometry.training.heads import Truth
-from fetometry.training.recipe import Data, Recipe
+from fetometry.training.recipe import Recipe
+from fetometry.training.validate import Maps, Meanings, Reader, Seen
 from fetometry.types import PLANE_CLASSES
 
 
@@ -30,17 +32,63 @@ class Pictures:
     stored: cache.Cache
 
     @classmethod
-    def load(cls, rows: Sequence[Row], recipe: Recipe, folder: Path) -> Pictures:
+    def load(cls, rows: Sequence[Any], recipe: Recipe, folder: Path) -> Pictures:
         """Read the rows' pictures through the cache."""
         if not rows:
             raise DataError(f"{recipe.data.dataset}: a side of the split is empty")
+        if not all(isinstance(row, Row) for row in rows):
+            raise DataError(
+                f"{recipe.data.dataset}: the recipe is of pictures, the data are volumes"
+            )
         stored = cache.load(rows, recipe.data.cache_size, folder)
         truth = known_truth(rows, stored.matrices, recipe.data.cache_size)
         return cls(torch.from_numpy(stored.pixels), truth, rows, stored)
 
+    def at_input(self, recipe: Recipe) -> Truth:
+        """Return the truth (N,) at the scale of the network's input, as nothing changed it."""
+        maps = augment.identity(len(self.rows), recipe.data.cache_size, recipe.input.size)
+        return self.truth.mapped(maps, recipe.input.size)
+
+    def changed(
+        self, position: Tensor, recipe: Recipe, seed: int, device: torch.device
+    ) -> tuple[Tensor, Truth]:
+        """Return pictures (B, 1, h, w) at positions (B,), changed at random, with their truth."""
+        rng = torch.Generator().manual_seed(seed)
+        size = recipe.input.size
+        maps = augment.random_maps(
+            len(position), recipe.data.cache_size, (recipe.input, recipe.augment), rng
+        ).to(device)
+        known = self.truth.at(position).to(device)
+        if recipe.augment.keep_whole:
+            maps = _unless_cut(maps, known, recipe)
+        image = augment.warp(self.pixels[position].to(device), maps, size)
+        image = augment.photometric(image, recipe.augment, rng)
+        return image, known.mapped(maps, size)
+
+    def plain(self, position: Tensor, recipe: Recipe, device: torch.device) -> Tensor:
+        """Return pictures (B, 1, h, w) at positions (B,), as nothing changed them."""
+        maps = augment.identity(len(position), recipe.data.cache_size, recipe.input.size)
+        return augment.warp(self.pixels[position].to(device), maps.to(device), recipe.input.size)
+
+    def seen(self, position: int, recipe: Recipe, outputs: Meanings, maps: Maps) -> Seen:
+        """Measure one picture as the predictor would, from the outputs of a network."""
+        to_input = compose(
+            letterbox(recipe.data.cache_size, recipe.input.size), self.stored.matrices[position]
+        )
+        place = to_input, self.stored.shapes[position]
+        return Reader(outputs, recipe.input.size).compare(self.rows[position], maps, place)
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Pictures:
         # averaging the weights copies the whole system; pictures never change, so they are shared
         return self
+
+
+def _unless_cut(maps: Tensor, known: Truth, recipe: Recipe) -> Tensor:
+    """Return the maps (B, 2, 3), but the plain ones where an ellipse would be cut by them."""
+    size = recipe.input.size
+    cut = known.has_ellipse & ~augment.whole(known.ellipses.mapped(maps), size)
+    plain = augment.identity(len(maps), recipe.data.cache_size, size).to(maps.device)
+    return torch.where(cut[:, None, None], plain, maps)
 
 
 def known_truth(rows: Sequence[Row], matrices: Matrix, size: tuple[int, int]) -> Truth:
@@ -62,59 +110,3 @@ def known_truth(rows: Sequence[Row], matrices: Matrix, size: tuple[int, int]) ->
         torch.tensor([PLANE_CLASSES.index(row.plane_class) for row in rows]),
         size,
     )
-
-
-def mixed_seed(*parts: int) -> int:
-    """Mix numbers into one seed; torch's generator on a CPU reads no more than 32 bits of one."""
-    mixed = np.random.SeedSequence([part % 2**64 for part in parts])
-    return int(mixed.generate_state(1)[0])
-
-
-@dataclass(frozen=True)
-class Batches:
-    """Positions of pictures (N,), handed out in batches (B,)."""
-
-    order: Tensor
-    batch_size: int
-
-    def __len__(self) -> int:
-        return -(-len(self.order) // self.batch_size)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        starts = range(0, len(self.order), self.batch_size)
-        return (self.order[start : start + self.batch_size] for start in starts)
-
-
-def shuffled(positions: Tensor, batch_size: int, rng: torch.Generator) -> Batches:
-    """Shuffle positions, and leave out the last, smaller batch."""
-    count = len(positions)
-    size = min(batch_size, count)
-    return Batches(positions[torch.randperm(count, generator=rng)[: count // size * size]], size)
-
-
-def drawn(kinds: Sequence[str], data: Data, rng: torch.Generator) -> Tensor:
-    """Draw positions for an epoch: each once, or as many of each kind as its share says.
-
-    Of a kind, no image is drawn again before all of them were.
-
-    Raises:
-        RecipeError: a kind has no share, or a share no image, or nothing would be drawn.
-    """
-    if not data.draws:
-        return torch.arange(len(kinds))
-    if set(kinds) != set(data.shares):
-        raise RecipeError(
-            f"[data]: shares must be of {', '.join(sorted(set(kinds)))}; "
-            f"got {', '.join(sorted(data.shares))}"
-        )
-    total = sum(data.shares.values())
-    chosen = []
-    for kind, share in data.shares.items():
-        of_kind = torch.tensor([i for i, name in enumerate(kinds) if name == kind])
-        wanted = round(data.draws * share / total)
-        rounds = -(-wanted // len(of_kind))
-        orders = [torch.randperm(len(of_kind), generator=rng) for _ in range(rounds)]
-        chosen += [of_kind[torch.cat(orders)[:wanted]]] if orders else []
-    if not chosen:
-        raise RecipeError(f"[data]: {data.draws} draws are too few for these shares")
-    return torch.cat(chosen)

@@ -27,7 +27,7 @@ class Data:
     """Which prepared data set, and at which size its cache keeps the pictures."""
 
     dataset: str
-    cache_size: tuple[int, int]
+    cache_size: tuple[int, int] = (0, 0)  # volumes have none: they are kept whole
     fold: int = -1  # -1: the fixed split; 0 and up: that fold of `folds`, over non-test buckets
     folds: int = 5
     limit: int = 0  # use only so many training images, evenly from all; 0 is all
@@ -54,11 +54,36 @@ class Data:
 
 @dataclass(frozen=True)
 class Input:
-    """What the network is given: grey values 0 to 255 become (x - mean) / std."""
+    """What the network is given: grey values 0 to 255 become (x - mean) / std.
+
+    With a `depth` these are windows of a volume, of cubes of `voxel_mm`. `roi` is the model that
+    finds the region of interest, which is grown by `margin_mm` on every side; without one the
+    network sees the whole volume.
+    """
 
     size: tuple[int, int]
     mean: float
     std: float
+    depth: int = 0
+    voxel_mm: float = 0.0
+    margin_mm: float = 0.0
+    roi: str = ""
+
+    def __post_init__(self) -> None:
+        if self.depth < 0 or (self.depth > 0) != (self.voxel_mm > 0):
+            raise RecipeError("depth and voxel_mm go together: windows of a volume have both")
+        if self.margin_mm < 0 or (not self.of_volumes and (self.margin_mm or self.roi)):
+            raise RecipeError("roi and margin_mm are of volumes, and no margin is negative")
+
+    @property
+    def of_volumes(self) -> bool:
+        """Tell whether the network sees volumes, not pictures."""
+        return self.depth > 0
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The size, with the depth first where there is one."""
+        return (self.depth, *self.size) if self.of_volumes else self.size
 
 
 @dataclass(frozen=True)
@@ -106,6 +131,27 @@ class Fit:
 
 
 @dataclass(frozen=True)
+class Adversary:
+    """A discriminator that tells what the network found from the truth, from an epoch on.
+
+    `weight` is what the network's loss for being found out is multiplied by, `width` the channels
+    of the discriminator's first layer.
+    """
+
+    from_epoch: int
+    weight: float = 1.0
+    width: int = 16
+    learning_rate: float = 2e-4
+    form: str = "non_saturating"
+
+    def __post_init__(self) -> None:
+        if self.from_epoch < 0 or self.width < 1:
+            raise RecipeError("from_epoch must be 0 or more, and width 1 or more")
+        if self.weight < 0 or self.learning_rate <= 0:
+            raise RecipeError("weight must not be negative, and learning_rate must be positive")
+
+
+@dataclass(frozen=True)
 class Recipe:
     """A published or own system, whole."""
 
@@ -118,6 +164,7 @@ class Recipe:
     heads: Mapping[str, Component]
     fit: Fit
     augment: Augment = field(default_factory=Augment)
+    adversary: Adversary | None = None
 
     def as_json(self) -> str:
         """Return the resolved recipe as JSON, as it travels inside the weights."""
@@ -189,6 +236,10 @@ def from_tree(tree: Mapping[str, Any], where: str) -> Recipe:
     parts: dict[str, Any] = {
         key: strict(cls, tree.get(key, {}), f"{where}: [{key}]") for key, cls in sections.items()
     }
+    if not parts["input"].of_volumes and not all(parts["data"].cache_size):
+        raise RecipeError(f"{where}: [data]: cache_size is missing: pictures are kept at that size")
+    if tree.get("adversary") is not None:
+        parts["adversary"] = strict(Adversary, tree["adversary"], f"{where}: [adversary]")
     return Recipe(
         name=tree["name"],
         licence=tree["licence"],

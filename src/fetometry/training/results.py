@@ -16,13 +16,23 @@ from fetometry.predict.decode import plane_totals
 from fetometry.training.calibrate import VIEW, expected_calibration_error
 from fetometry.training.cases import MEASUREMENTS, Case, having, measured
 from fetometry.training.metrics import Agreement, Estimate, agreement, bootstrap, mean, share
+from fetometry.training.volume_scores import (
+    PHANTOMS_ONLY,
+    of_volumes,
+    on_phantoms,
+    volume_difference_ml,
+)
 from fetometry.types import NO_PLANE, PLANES
 
 #: What the planes are, in the order of the tables.
 ANSWERS = (*PLANES, NO_PLANE)
 
 #: What a group of a data set is.
-GROUPS: Mapping[str, str] = {"hc18": "exams", "fetal_planes": "patients"}
+GROUPS: Mapping[str, str] = {
+    "hc18": "exams",
+    "fetal_planes": "patients",
+    "phantom3d": "phantoms",
+}
 
 
 @dataclass(frozen=True)
@@ -79,12 +89,28 @@ def _fit_lines(known: Sequence[Case]) -> list[Line]:
         ("Dice (DSC)", "%", "dice", 100.0),
         ("Hausdorff distance (HD)", "mm", "hausdorff_mm", 1.0),
         ("ends, mean distance", "mm", "end_error_mm", 1.0),
+        ("Jaccard index", "%", "jaccard", 100.0),
+        ("boundaries, average distance (Adb)", "mm", "average_boundary_mm", 1.0),
+        ("boundaries, Hausdorff distance (Hdb)", "mm", "hausdorff_boundary_mm", 1.0),
+        ("end 1, distance (p1)", "mm", "end_1_mm", 1.0),
+        ("end 2, distance (p2)", "mm", "end_2_mm", 1.0),
     ):
         pairs = [(v, c.cluster) for c in known if (v := getattr(c, attribute)) is not None]
         if pairs:
             values, groups = zip(*pairs, strict=True)
             lines.append(Line(name, unit, mean([factor * v for v in values], groups)))
     return lines
+
+
+def _size_lines(name: str, found: Judged) -> list[Line]:
+    return [
+        Line(f"{name}, mean absolute difference (ADF)", "mm", found.mm.mean_absolute),
+        Line(f"{name}, mean absolute difference", "%", found.percent.mean_absolute),
+        Line(f"{name}, bias (DF)", "mm", found.mm.bias),
+        Line(f"{name}, lower limit of agreement", "mm", found.mm.low_limit),
+        Line(f"{name}, upper limit of agreement", "mm", found.mm.high_limit),
+        Line(f"{name}, largest absolute difference", "mm", found.mm.largest),
+    ]
 
 
 def summary(cases: Sequence[Case], plane: str = "head") -> list[Line]:
@@ -97,14 +123,7 @@ def summary(cases: Sequence[Case], plane: str = "head") -> list[Line]:
     """
     first, *others = MEASUREMENTS[plane]
     found = judged(cases, first)
-    lines = [
-        Line(f"{first}, mean absolute difference (ADF)", "mm", found.mm.mean_absolute),
-        Line(f"{first}, mean absolute difference", "%", found.percent.mean_absolute),
-        Line(f"{first}, bias (DF)", "mm", found.mm.bias),
-        Line(f"{first}, lower limit of agreement", "mm", found.mm.low_limit),
-        Line(f"{first}, upper limit of agreement", "mm", found.mm.high_limit),
-        Line(f"{first}, largest absolute difference", "mm", found.mm.largest),
-    ]
+    lines = _size_lines(first, found)
     for name in (n for n in others if having(cases, n)):
         error = judged(cases, name).mm.mean_absolute
         lines.append(Line(f"{name}, mean absolute difference", "mm", error))
@@ -112,11 +131,52 @@ def summary(cases: Sequence[Case], plane: str = "head") -> list[Line]:
     return [*lines, Line("failed", "%", found.failed), Line("flagged", "%", found.flagged)]
 
 
+def _volume_agreement(cases: Sequence[Case]) -> list[Line]:
+    pairs = [(d, c.cluster) for c in cases if (d := volume_difference_ml(c)) is not None]
+    if not pairs:
+        return []
+    values, groups = zip(*pairs, strict=True)
+    found = agreement(values, groups)
+    return [
+        Line("volume, mean absolute difference (ADF)", "mL", found.mean_absolute),
+        Line("volume, bias (DF)", "mL", found.bias),
+        Line("volume, lower limit of agreement", "mL", found.low_limit),
+        Line("volume, upper limit of agreement", "mL", found.high_limit),
+    ]
+
+
+def volume_summary(cases: Sequence[Case]) -> list[Line]:
+    """Return the table of a model of volumes: length, volume, and how mask and ends lie.
+
+    What the model does not tell, such as the ends where it draws masks alone, has no line.
+    """
+    lines = _size_lines("FL", judged(cases, "FL")) if having(cases, "FL") else []
+    groups = [case.cluster for case in cases]
+    return [
+        *lines,
+        *_volume_agreement(cases),
+        *_fit_lines(cases),
+        Line("failed", "%", share([bool(case.failure) for case in cases], groups)),
+        Line("flagged", "%", share([bool(case.flags) for case in cases], groups)),
+    ]
+
+
+def volumes_markdown(cases: Sequence[Case]) -> str:
+    """Return the tables of a model of volumes as Markdown, and what they do not say."""
+    rows = [_line_cells(line) for line in volume_summary(cases)]
+    tables = [PHANTOMS_ONLY] if on_phantoms(cases) else []
+    tables.append(table((counted(cases), "value", "95 % interval"), rows))
+    if having(cases, "FL"):
+        tables += [measurements_markdown(cases, "femur"), parts_markdown(cases, "FL")]
+    return "\n\n".join(tables)
+
+
 def counted(cases: Sequence[Case]) -> str:
-    """Return how many images of how many groups there are, in words."""
+    """Return how many images or volumes of how many groups there are, in words."""
+    noun = "volumes" if len(of_volumes(cases)) == len(cases) else "images"
     words = {GROUPS.get(case.dataset, "groups") for case in cases}
     word = words.pop() if len(words) == 1 else "groups"
-    return f"{len(cases)} images of {len({case.cluster for case in cases})} {word}"
+    return f"{len(cases)} {noun} of {len({case.cluster for case in cases})} {word}"
 
 
 def _row(cells: Iterable[str]) -> str:
@@ -168,7 +228,8 @@ def measurements_markdown(cases: Sequence[Case], plane: str) -> str:
     """Return every statistic of every measurement of a plane as Markdown."""
     names = [name for name in MEASUREMENTS[plane] if having(cases, name)]
     found = [judged(cases, name) for name in names]
-    rows = [("images", *(str(j.images) for j in found))]
+    noun = "volumes" if of_volumes(cases) else "images"
+    rows = [(noun, *(str(j.images) for j in found))]
     rows += [
         (title, *(cell(of(j)) for j in found))
         for title, of in _COLUMNS.items()
@@ -216,7 +277,7 @@ def parts_markdown(cases: Sequence[Case], name: str) -> str:
         (label, str(j.images), *(cell(_COLUMNS[title](j)) for title in titles))
         for label, j in found.items()
     ]
-    return table((name, "images", *titles), rows)
+    return table((name, "volumes" if of_volumes(cases) else "images", *titles), rows)
 
 
 def plane_lines(cases: Sequence[Case]) -> list[Line]:
@@ -286,9 +347,12 @@ def as_markdown(cases: Sequence[Case]) -> str:
         raise DataError("no image was judged: this side of the split is empty")
     told = any(case.planes for case in cases)
     tables = ["### planes", planes_markdown(cases)] if told else []
-    names = measured(cases)
+    pictures, volumes = [c for c in cases if not c.of_volume], of_volumes(cases)
+    names = measured(pictures)
     for plane in (p for p in PLANES if MEASUREMENTS[p][0] in names):
-        tables += [f"### {plane}", summary_markdown(cases, plane)]
-        tables += [measurements_markdown(cases, plane)]
-        tables += [parts_markdown(cases, n) for n in MEASUREMENTS[plane] if n in names]
+        tables += [f"### {plane}", summary_markdown(pictures, plane)]
+        tables += [measurements_markdown(pictures, plane)]
+        tables += [parts_markdown(pictures, n) for n in MEASUREMENTS[plane] if n in names]
+    if volumes:
+        tables += ["### femur in volumes", volumes_markdown(volumes)]
     return "\n\n".join(tables)

@@ -1,4 +1,4 @@
-"""What is trained: network and heads of a recipe, its pictures, its optimiser, its validation.
+"""What is trained: network and heads of a recipe, its data, its optimiser, its validation.
 
 It never asks which paper it is running.
 """
@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 from fetometry.errors import RecipeError
-from fetometry.geometry import compose, letterbox
-from fetometry.training import augment
-from fetometry.training.heads import Head, Truth, build_heads
+from fetometry.training.adversary import Opponent, build_opponent
+from fetometry.training.heads import Head, build_heads, check_heads
 from fetometry.training.nets import build_network
-from fetometry.training.pictures import Batches, Pictures, drawn, mixed_seed, shuffled
+from fetometry.training.order import Batches, drawn, mixed_seed, shuffled
 from fetometry.training.recipe import Recipe
-from fetometry.training.validate import Reader, Seen, summary
+from fetometry.training.side import Side
+from fetometry.training.validate import Seen, summary
 
 
 def freeze(network: torch.nn.Module, trainable: Sequence[str]) -> None:
@@ -39,26 +39,26 @@ def freeze(network: torch.nn.Module, trainable: Sequence[str]) -> None:
 
 
 class System(lightning.LightningModule):
-    """Network and heads of a recipe, its pictures, its optimiser, and its validation."""
+    """Network and heads of a recipe, its data, its optimiser, and its validation."""
 
     def __init__(
         self,
         recipe: Recipe,
-        sides: Mapping[str, Pictures],
+        sides: Mapping[str, Side],
         heads: Mapping[str, Head] | None = None,
     ) -> None:
         super().__init__()
         self.recipe, self.sides = recipe, sides
+        check_heads(recipe)
         self.heads = build_heads(recipe.heads) if heads is None else heads
         self.network = build_network(
             recipe.network,
             {name: head.output for name, head in self.heads.items()},
-            recipe.input.size,
+            recipe.input.shape,
         )
         freeze(self.network, recipe.fit.trainable)
-        self._reader = Reader(
-            {name: head.meaning() for name, head in self.heads.items()}, recipe.input.size
-        )
+        self.opponent = build_opponent(recipe.adversary, self.heads)
+        self._meanings = {name: head.meaning() for name, head in self.heads.items()}
         self._seen: list[Seen] = []
 
     def train(self, mode: bool = True) -> System:
@@ -81,7 +81,9 @@ class System(lightning.LightningModule):
     def inputs(self, image: Tensor) -> Tensor:
         """Normalise grey values 0 to 255 as the recipe says."""
         normal = (image - self.recipe.input.mean) / self.recipe.input.std
-        return normal.contiguous(memory_format=torch.channels_last)
+        volumes = normal.dim() == 5
+        layout = torch.channels_last_3d if volumes else torch.channels_last
+        return normal.contiguous(memory_format=layout)
 
     def exactly(self) -> torch.autocast:
         """Return the context of everything but the network: half precision cannot count pixels."""
@@ -101,48 +103,43 @@ class System(lightning.LightningModule):
                 loss = head.loss(outputs[name], truth)
                 self.log(f"loss_{name}", loss, on_step=False, on_epoch=True, batch_size=len(index))
                 total = total + head.weight * loss
+            if self.opponent is not None and self.current_epoch >= self.opponent.from_epoch:
+                total = total + self._found_out(self.opponent, outputs, truth)
         self.log("loss", total, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(index))
         return total
 
-    def augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Truth]:
-        """Return training inputs (B, 1, h, w) at positions (B,), changed at random, with truth."""
-        side, recipe = self.sides["train"], self.recipe
-        rng = torch.Generator().manual_seed(seed)
-        size, position = recipe.input.size, index.cpu()
-        maps = augment.random_maps(
-            len(index), recipe.data.cache_size, (recipe.input, recipe.augment), rng
-        ).to(self.device)
-        known = side.truth.at(position).to(self.device)
-        if recipe.augment.keep_whole:
-            maps = self._unless_cut(maps, known)
-        image = augment.warp(side.pixels[position].to(self.device), maps, size)
-        image = augment.photometric(image, recipe.augment, rng)
-        moved = known.mapped(maps, size)
-        return self.inputs(image), moved
+    def _found_out(self, opponent: Opponent, outputs: Mapping[str, Tensor], truth: Any) -> Tensor:
+        """Teach the opponent this batch, and return what being found out costs the network."""
+        lesson, loss = opponent.play(outputs, truth)
+        count = len(outputs["mask"])
+        for name, value in (("loss_opponent", lesson), ("loss_adversarial", loss.detach())):
+            self.log(name, value, on_step=False, on_epoch=True, batch_size=count)
+        return loss
 
-    def _unless_cut(self, maps: Tensor, known: Truth) -> Tensor:
-        """Return the maps (B, 2, 3), but the plain ones where an ellipse would be cut by them."""
-        size = self.recipe.input.size
-        ellipses = known.ellipses.mapped(maps)
-        cut = known.has_ellipse & ~augment.whole(ellipses, size)
-        plain = augment.identity(len(maps), self.recipe.data.cache_size, size).to(maps.device)
-        return torch.where(cut[:, None, None], plain, maps)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep how the opponent learns beside its weights."""
+        if self.opponent is not None:
+            checkpoint["opponent"] = self.opponent.optimiser.state_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on teaching the opponent where it was."""
+        if self.opponent is not None and "opponent" in checkpoint:
+            self.opponent.optimiser.load_state_dict(checkpoint["opponent"])
+
+    def augmented(self, index: Tensor, seed: int) -> tuple[Tensor, Any]:
+        """Return training inputs (B, 1, ...) at positions (B,), changed at random, with truth."""
+        grey, truth = self.sides["train"].changed(index.cpu(), self.recipe, seed, self.device)
+        return self.inputs(grey), truth
 
     def validation_step(self, index: Tensor, step: int) -> None:
         """Measure a batch as the predictor would, each image in its own plane."""
-        side, size = self.sides["validation"], self.recipe.input.size
+        side = self.sides["validation"]
         with self.exactly():
-            maps = augment.identity(len(index), self.recipe.data.cache_size, size).to(self.device)
-            image = augment.warp(side.pixels[index.cpu()].to(self.device), maps, size)
-        outputs = {name: o.float().cpu().numpy() for name, o in self(self.inputs(image)).items()}
+            grey = side.plain(index.cpu(), self.recipe, self.device)
+        outputs = {name: o.float().cpu().numpy() for name, o in self(self.inputs(grey)).items()}
         for k, position in enumerate(index.tolist()):
             maps_of = {name: output[k] for name, output in outputs.items()}
-            row, stored = side.rows[position], side.stored
-            to_input = compose(
-                letterbox(self.recipe.data.cache_size, size), stored.matrices[position]
-            )
-            place = to_input, stored.shapes[position]
-            self._seen.append(self._reader.compare(row, maps_of, place))
+            self._seen.append(side.seen(position, self.recipe, self._meanings, maps_of))
 
     def on_validation_epoch_end(self) -> None:
         """Log, for each plane, the mean absolute difference and bias in mm; failures count.
@@ -165,7 +162,7 @@ class System(lightning.LightningModule):
             raise RecipeError(f"[fit]: optimiser must be one of {', '.join(makers)}")
         extra = {"momentum": 0.9} if fit.optimiser == "sgd" else {}
         optimiser = makers[fit.optimiser](
-            [weight for weight in self.parameters() if weight.requires_grad],
+            [weight for weight in self.network.parameters() if weight.requires_grad],
             lr=fit.learning_rate,
             weight_decay=fit.weight_decay,
             **extra,

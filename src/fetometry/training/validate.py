@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,8 @@ from fetometry.training.data import Row
 from fetometry.types import MAIN
 
 Maps = Mapping[str, NDArray[np.floating[Any]]]
+#: What each output of a network means, by name.
+Meanings = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -25,19 +27,21 @@ class Seen:
     """One validation image: its plane, the true and the measured value, was the plane right.
 
     A failure has 0 as measured value; None stands where there is no truth, or no plane output.
+    `misses` are other errors by name, as shares: 0 where all is right, 1 where nothing is.
     """
 
     plane: str
     truth_mm: float | None
     found_mm: float | None
     plane_is_right: bool | None
+    misses: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reader:
     """Reads a network's outputs by what its heads say they mean."""
 
-    outputs: Mapping[str, Mapping[str, Any]]
+    outputs: Meanings
     size: tuple[int, int]
 
     def compare(self, row: Row, maps: Maps, stored: tuple[Matrix, NDArray[np.int64]]) -> Seen:
@@ -78,8 +82,8 @@ class Reader:
 def summary(seen: Sequence[Seen]) -> dict[str, float]:
     """Return, for each plane, mean absolute difference and bias in mm, and what they amount to.
 
-    `val_error` is the mean over the planes of the mean absolute difference in percent; nothing
-    measured at all is 100.
+    `val_error` is the mean over the planes of the mean absolute difference in percent, and over
+    what else was missed; nothing measured at all is 100.
     """
     told: dict[str, float] = {}
     shares = []
@@ -94,6 +98,10 @@ def summary(seen: Sequence[Seen]) -> dict[str, float]:
             told[f"val_{name}_mm"] = float(np.abs(found - truth).mean())
             told[f"val_{name}_bias_mm"] = float((found - truth).mean())
             shares.append(float(np.abs(found / truth - 1).mean()))
+    for name in dict.fromkeys(name for case in seen for name in case.misses):
+        missed = float(np.mean([case.misses[name] for case in seen if name in case.misses]))
+        told[f"val_missed_{name}"] = 100 * missed
+        shares.append(missed)
     right = [case.plane_is_right for case in seen if case.plane_is_right is not None]
     if right:
         told["val_plane_accuracy"] = float(np.mean(right))

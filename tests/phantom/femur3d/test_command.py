@@ -8,6 +8,8 @@ import pytest
 
 from fetometry import phantom
 from fetometry.phantom import FemurVolumePhantom
+from fetometry.training import data
+from fetometry.training.data import phantoms3d
 from fetometry.volume import Volume
 
 
@@ -29,6 +31,7 @@ def asked(monkeypatch):
         )
 
     monkeypatch.setattr(phantom, "femur3d", quick)
+    monkeypatch.setattr(phantoms3d, "femur3d", quick)
     return specs
 
 
@@ -81,9 +84,57 @@ def test_what_cannot_be_is_refused_in_one_line(options, reason, asked, run, tmp_
     assert not asked
 
 
-def test_without_simpleitk_nothing_is_made(asked, run, tmp_path, monkeypatch):
+def test_a_count_writes_a_folder_of_volumes_with_their_table(asked, run, tmp_path):
+    pytest.importorskip("SimpleITK")
+    out = tmp_path / "volumes"
+    options = ("--count", 4, "--seed", 3, "--difficulty", "0.4", "--out", out)
+    code, printed = run("phantom", "femur3d", *options)
+    assert code == 0
+    rows = data.load("phantom3d", out)
+    lengths = sorted(row.truth_mm["FL"] for row in rows)
+    assert printed == (
+        f"{out}: 4 volumes, FL {lengths[0]:.1f} to {lengths[-1]:.1f} mm, 0.8 mm per voxel; "
+        "volumes.csv lists them\n"
+    )
+    series = phantoms3d.Series(4, seed=3, difficulty=0.4)
+    assert asked == [series.spec(i) for i in range(4)]
+    again, same = run("phantom", "femur3d", *options)
+    assert (again, same, len(asked)) == (0, printed, 4)  # what is there is not drawn again
+
+
+def test_a_series_in_a_folder_of_another_is_refused(asked, run, tmp_path):
+    pytest.importorskip("SimpleITK")
+    assert run("phantom", "femur3d", "--count", 3, "--out", tmp_path)[0] == 0
+    code, printed = run("phantom", "femur3d", "--count", 3, "--seed", 1, "--out", tmp_path)
+    assert code == 1
+    assert "choose another --out" in printed
+
+
+@pytest.mark.parametrize(
+    ("options", "reason"),
+    [
+        (("--count", "2"), "volumes must be 3 or more, got 2"),
+        (("--count", "3", "--ga", "27w"), "--ga and --fl-mm are of one volume"),
+        (("--count", "3", "--fl-mm", "50"), "--ga and --fl-mm are of one volume"),
+        (("--count", "3", "--difficulty", "2"), "difficulty must be 0 to 1"),
+        (("--count", "3", "--seed", "-1"), "the seed must be 0 or more"),
+        (("--count", "3", "--size", "huge"), "--size is full or small"),
+    ],
+)
+def test_a_series_that_cannot_be_is_refused_in_one_line(options, reason, asked, run, tmp_path):
+    pytest.importorskip("SimpleITK")
+    code, printed = run("phantom", "femur3d", "--out", tmp_path / "volumes", *options)
+    assert code == 2
+    assert reason in printed
+    assert printed.count("\n") == 1
+    assert not asked
+    assert not (tmp_path / "volumes").exists()
+
+
+@pytest.mark.parametrize("options", [(), ("--count", "3")])
+def test_without_simpleitk_nothing_is_made(options, asked, run, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "SimpleITK", None)
-    code, printed = run("phantom", "femur3d", "--out", tmp_path / "f.mha")
+    code, printed = run("phantom", "femur3d", "--out", tmp_path / "f.mha", *options)
     assert code == 2
     assert "pip install 'fetometry[volume]'" in printed
     assert not asked

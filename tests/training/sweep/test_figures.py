@@ -205,7 +205,7 @@ def test_every_figure_is_a_legible_picture(tmp_path):
     sweep = swept(tmp_path)
     results = read_results(gathered(tmp_path, spec([Cell("w=1", x=1.0)], figures=tuple(DRAW))))
     written = write_figures(results, sweep.lines, tmp_path / "new")
-    assert [path.stem for path in written] == list(DRAW)
+    assert [path.stem for path in written] == [name for name in DRAW if name != "bland-altman"]
     for path in written:
         picture = cv2.imread(str(path))
         assert picture.shape[1] == round(canvas.WIDTH * DPI)

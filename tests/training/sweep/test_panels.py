@@ -9,6 +9,7 @@ from fetometry.geometry import Ellipse
 from fetometry.training import gallery as galleries
 from fetometry.training.data import Row
 from fetometry.training.evaluate import evaluate
+from fetometry.training.gallery import Judges
 from fetometry.training.sweep.panels import MOST_BYTES, panels, spread, write_panels
 from tests.training import toy
 from tests.training.judged import Fake, head, told
@@ -52,7 +53,7 @@ def test_few_cases_are_there_once_each():
 
 
 def test_one_plane_has_two_rows_of_three(rows):
-    picture = panels(rows, SEEING, list(evaluate(rows, SEEING)))
+    picture = panels(Judges(rows, SEEING), list(evaluate(rows, SEEING)))
     size = (galleries.TITLE + 2 * HEIGHT, 3 * galleries.WIDTH, 3)
     assert picture.shape == size
     # the model sees too much in the worst image: its whole line lies outside the dashed one
@@ -69,7 +70,7 @@ def test_each_of_several_planes_has_a_row(rows):
     femur = Row("toy", rows[0].image, "9", "femur", (0.5, 0.5), ends=((60.0, 70.0), (90.0, 170.0)))
     seeing = Fake(None, np.array(femur.ends), plane="femur")
     both = [*evaluate(rows[1:], SEEING), *evaluate([femur], seeing)]
-    picture = panels([*rows[1:], femur], SEEING, both)
+    picture = panels(Judges([*rows[1:], femur], SEEING), both)
     assert picture.shape[0] == galleries.TITLE + 2 * HEIGHT
     # one femur: the other two places of its row are empty
     assert not picture[galleries.TITLE + HEIGHT :, galleries.WIDTH :].any()
@@ -80,17 +81,19 @@ def test_the_file_is_small_even_where_the_images_are_noise(rows, tmp_path):
     for row in rows:
         assert cv2.imwrite(str(row.image), noise)
     path = tmp_path / "new" / "panels.jpg"
-    write_panels(rows, SEEING, list(evaluate(rows, SEEING)), path)
+    write_panels(Judges(rows, SEEING), list(evaluate(rows, SEEING)), path)
     assert path.stat().st_size <= MOST_BYTES
     assert cv2.imread(str(path)) is not None
 
 
 def test_nothing_measured_is_told(rows):
     with pytest.raises(DataError, match="no image has a truth"):
-        panels(rows, SEEING, told("head", "head"))
+        panels(Judges(rows, SEEING), told("head", "head"))
 
 
 def test_a_picture_that_cannot_be_written_is_an_output_error(rows, tmp_path):
     (tmp_path / "file").write_text("", encoding="utf-8")
     with pytest.raises(OutputError, match="cannot be written"):
-        write_panels(rows, SEEING, list(evaluate(rows, SEEING)), tmp_path / "file" / "panels.jpg")
+        write_panels(
+            Judges(rows, SEEING), list(evaluate(rows, SEEING)), tmp_path / "file" / "panels.jpg"
+        )

@@ -9,14 +9,14 @@ import pytest
 pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("lightning", reason="needs the train extra")
 
-from fetometry.errors import RecipeError
+from fetometry.errors import DataError, RecipeError
 from fetometry.training import data, export
 from fetometry.training.cases import read_cases
-from fetometry.training.data import phantoms
+from fetometry.training.data import phantoms, phantoms3d
 from fetometry.training.sweep import run as running
 from fetometry.training.sweep.reproduce import Places, jobs_of, perform
 from fetometry.training.sweep.run import Timer, load_rows, read_curves, run_one
-from fetometry.training.sweep.spec import Cell, Run, read_spec
+from fetometry.training.sweep.spec import Budget, Cell, Run, read_spec
 from fetometry.training.system import System
 from tests.conftest import files_in
 from tests.training import toy
@@ -243,3 +243,20 @@ def test_phantoms_take_the_place_of_the_data(spec, tmp_path, monkeypatch):
     assert len(drawn) == 1
     (folder,) = tmp_path.glob("phantoms-*")
     assert len(data.load("phantom", folder)) == 3
+
+
+def test_volumes_take_the_place_of_the_data_and_are_drawn_once(spec, tmp_path, monkeypatch):
+    drawn = []
+
+    def write(folder, series):
+        drawn.append((folder.name, series.count, series.size))
+        folder.mkdir(parents=True)
+        (folder / data.VOLUMES).touch()
+
+    monkeypatch.setattr(phantoms3d, "write", write)
+    asked = dataclasses.replace(spec, budgets={"smoke": Budget(volumes=12, size="tiny")})
+    places = Places(None, tmp_path, tmp_path)
+    for _ in range(2):
+        with pytest.raises(DataError):  # the table that was drawn here is empty
+            perform(asked.only(["rate=0.02"]), "smoke", places)
+    assert drawn == [("volumes-12-clinical-tiny", 12, "tiny")]

@@ -109,8 +109,9 @@ class FemurVolumeSpec:
         return draw_shaft(self.length_mm, self.probe, size, self.stream(POSE))
 
 
-#: Shapes by name: that of Wang et al. 2019, and one that a CPU can train on.
+#: Shapes by name: that of Wang et al. 2019, one that a CPU can train on, and one for trying out.
 SIZES: dict[str, tuple[Shape3, float]] = {
     "full": (FemurVolumeSpec.shape, FemurVolumeSpec.voxel_mm),
     "small": ((96, 128, 128), 0.8),
+    "tiny": ((72, 96, 96), 1.0),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from fetometry.errors import DataError
 from fetometry.training.data import fetal_planes, hc18, phantoms
@@ -15,6 +16,11 @@ from fetometry.training.data.manifest import (
     read_manifest,
     write_manifest,
 )
+from fetometry.training.data.volumes import TABLE as VOLUMES
+from fetometry.training.data.volumes import VolumeRow, read_volumes
+
+#: A row of any data set: of pictures, or of volumes.
+AnyRow = Row | VolumeRow
 
 DATASETS: Mapping[str, Callable[[Path], list[Row]]] = {
     hc18.NAME: hc18.rows,
@@ -35,16 +41,19 @@ def _is_prepared(folder: Path) -> bool:
         return set(COLUMNS) <= set(stream.readline().strip().split(","))
 
 
-def load(dataset: str, folder: Path) -> list[Row]:
+def load(dataset: str, folder: Path) -> list[Any]:
     """Return the rows of a data set: from its published layout, or from a prepared manifest.
 
-    Of several data sets, joined with `+`, each lies in the sub-folder of its name.
+    They are `Row`s, or `VolumeRow`s where the folder has a table of volumes. Of several data sets,
+    joined with `+`, each lies in the sub-folder of its name.
 
     Raises:
         DataError: the data set is unknown, or the folder does not hold it.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: there is no such folder")
+    if (folder / VOLUMES).is_file():
+        return _volumes(dataset, folder / VOLUMES)
     if _is_prepared(folder):
         names = dataset.split(AND)
         rows = [row for row in read_manifest(folder / MANIFEST) if row.dataset in names]
@@ -62,12 +71,24 @@ def load(dataset: str, folder: Path) -> list[Row]:
     return DATASETS[dataset](folder)
 
 
+def _volumes(dataset: str, table: Path) -> list[VolumeRow]:
+    rows = read_volumes(table)
+    found = [row for row in rows if row.dataset == dataset]
+    if not found:
+        known = ", ".join(sorted({row.dataset for row in rows})) or "none"
+        raise DataError(f"{table}: holds no volume of data set {dataset!r}; it has: {known}")
+    return found
+
+
 __all__ = [
     "DATASETS",
     "MANIFEST",
     "SPLITS",
     "TRANS_CEREBELLAR",
+    "VOLUMES",
+    "AnyRow",
     "Row",
+    "VolumeRow",
     "load",
     "read_manifest",
     "write_manifest",

@@ -40,6 +40,18 @@ def bucket(dataset: str, group: str) -> int:
     return int(hashlib.sha256(f"{dataset}:{group}".encode()).hexdigest(), 16) % BUCKETS
 
 
+def side_of(number: int) -> str:
+    """Return the side of a bucket in the fixed split: test, validation or train."""
+    return {TEST_BUCKET: "test", VALIDATION_BUCKET: "validation"}.get(number, "train")
+
+
+def side_in_fold(number: int, fold: int, folds: int) -> str:
+    """Return the side of a bucket in one fold; folds run over the buckets outside test."""
+    if number == TEST_BUCKET:
+        return "test"
+    return "validation" if (number - 1) % folds == fold else "train"
+
+
 @dataclass(frozen=True)
 class Row:
     """One image with its truth, in source pixels (row, col).
@@ -111,13 +123,11 @@ class Row:
     @property
     def split(self) -> str:
         """The row's side in the fixed split: test, validation or train."""
-        return {TEST_BUCKET: "test", VALIDATION_BUCKET: "validation"}.get(self.bucket, "train")
+        return side_of(self.bucket)
 
     def split_in_fold(self, fold: int, folds: int) -> str:
         """Return the row's side in one fold; folds run over the groups outside the test bucket."""
-        if self.bucket == TEST_BUCKET:
-            return "test"
-        return "validation" if (self.bucket - 1) % folds == fold else "train"
+        return side_in_fold(self.bucket, fold, folds)
 
 
 def _text(numbers: Iterable[float] | None, count: int) -> list[str]:

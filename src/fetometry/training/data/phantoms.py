@@ -83,13 +83,13 @@ DRAWN: Mapping[str, Callable[[np.random.Generator, int], tuple[Any, dict[str, An
 }
 
 
-def groups(count: int) -> list[str]:
+def groups(count: int, dataset: str = NAME) -> list[str]:
     """Return names of so many patients that fill the buckets in turn, the test bucket first."""
     found: list[str] = []
     number = 0
     while len(found) < count:
         name = f"p{number:05d}"
-        if bucket(NAME, name) == len(found) % BUCKETS:
+        if bucket(dataset, name) == len(found) % BUCKETS:
             found.append(name)
         number += 1
     return found

@@ -23,7 +23,8 @@ from fetometry.training.heads.masks import MaskHead, ShaftHead
 from fetometry.training.heads.plane import PlaneHead
 from fetometry.training.heads.size import SizeHead
 from fetometry.training.heads.structure import StructureHead
-from fetometry.training.recipe import Component, strict
+from fetometry.training.heads.volumes import SolidEndsHead, SolidHead, VolumeTruth
+from fetometry.training.recipe import Component, Recipe, strict
 
 HEADS: Mapping[str, Callable[..., Head]] = {
     "mask": MaskHead,
@@ -34,7 +35,26 @@ HEADS: Mapping[str, Callable[..., Head]] = {
     "plane": PlaneHead,
     "size": SizeHead,
     "structure": StructureHead,
+    "solid": SolidHead,
+    "solid-ends": SolidEndsHead,
 }
+#: The heads that know volumes; all others know pictures.
+OF_VOLUMES = ("solid", "solid-ends")
+
+
+def check_heads(recipe: Recipe) -> None:
+    """Refuse heads of pictures for volumes, and the other way round.
+
+    Raises:
+        RecipeError: a head does not fit the recipe's input.
+    """
+    for name, component in recipe.heads.items():
+        if (component.name in OF_VOLUMES) != recipe.input.of_volumes:
+            known = ", ".join(h for h in HEADS if (h in OF_VOLUMES) == recipe.input.of_volumes)
+            what = "volumes" if recipe.input.of_volumes else "pictures"
+            raise RecipeError(
+                f"[heads.{name}]: {component.name!r} does not know {what}; heads that do: {known}"
+            )
 
 
 def build_heads(
@@ -57,7 +77,9 @@ def build_heads(
     return heads
 
 
-def learned_by(heads: Mapping[str, Head], truth: Truth) -> dict[str, dict[str, float]]:
+def learned_by(
+    heads: Mapping[str, Head], truth: Truth | VolumeTruth
+) -> dict[str, dict[str, float]]:
     """Return, by head, the options that the training side gives; most heads need none."""
     return {
         name: dict(head.learned(truth)) for name, head in heads.items() if isinstance(head, Learns)
@@ -75,9 +97,13 @@ __all__ = [
     "PlaneHead",
     "ShaftHead",
     "SizeHead",
+    "SolidEndsHead",
+    "SolidHead",
     "StructureHead",
     "Truth",
+    "VolumeTruth",
     "build_heads",
+    "check_heads",
     "learned_by",
     "log_size",
     "squared_dice_loss",

@@ -80,8 +80,8 @@ class Head(Protocol):
     def weight(self) -> float:
         """What its loss is multiplied by."""
 
-    def loss(self, output: Tensor, truth: Truth) -> Tensor:
-        """Return how wrong the output is, as one number."""
+    def loss(self, output: Tensor, truth: Any) -> Tensor:
+        """Return how wrong the output is, as one number; the truth is that of its kind of data."""
 
     def meaning(self) -> Mapping[str, Any]:
         """Return what travels in the model file for the predictor."""
@@ -99,5 +99,5 @@ class Learns(Protocol):
     They are found once, before the first step, kept with the run, and come back as options.
     """
 
-    def learned(self, truth: Truth) -> Mapping[str, float]:
+    def learned(self, truth: Any) -> Mapping[str, float]:
         """Return the options that the training side (N,), at the scale of the input, gives."""

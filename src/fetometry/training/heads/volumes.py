@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -15,6 +16,7 @@ from torch.nn import functional
 
 from fetometry.errors import RecipeError
 from fetometry.training.heads.losses import squared_dice_loss
+from fetometry.training.nets import Output
 
 
 @dataclass(frozen=True)
@@ -147,33 +149,68 @@ DISTANCES: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
     "hinge": hinge_distance_loss,
 }
 
-#: Which end each of the two maps is asked for: as the truth has them, or as fits better.
-ORDERS: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "given": lambda _, target: target,
-    "matched": matched,
-}
+
+def left_first(ends: Tensor) -> Tensor:
+    """Return ends (B, 2, 3) so that the one in the smaller column is the first.
+
+    A network sees near an end to which side the shaft leads away from it; whether that end is the
+    hip's, it would have to see from what lies about the femur.
+    """
+    turned = ends[:, 0, 2] > ends[:, 1, 2]
+    return torch.where(turned[:, None, None], ends.flip(1), ends)
+
+
+#: Which end each of the two maps is asked for: as the truth has them (the hip's first), the left
+#: one first, or as fits the maps better.
+ORDERS = ("given", "columns", "matched")
 
 
 @dataclass(frozen=True)
-class BranchLoss:
-    """alpha * (wCE + theta * Dice) + beta * (heatmaps + gamma * distance): Eq. 2 of the paper.
+class SolidHead:
+    """A filled structure as one map of logits (B, 1, d, h, w): alpha * (wCE + theta * Dice).
 
-    `gamma` 0 leaves the centre distance out (BRN); it counts only where both ends are in
-    the volume. The outputs of one branch alone (Unet-S, Unet-L) have the terms of that branch.
+    `weight` is alpha of the paper's Eq. 2.
 
     References:
         Wang X et al. BHI 2019.
     """
 
-    alpha: float = 1.0
-    beta: float = 0.2
-    gamma: float = 0.5
+    weight: float = 1.0
     theta: float = 100.0
+    output: ClassVar[Output] = Output(1)
+
+    def __post_init__(self) -> None:
+        if self.theta < 0:
+            raise RecipeError(f"theta must not be negative, got {self.theta:g}")
+
+    def loss(self, output: Tensor, truth: VolumeTruth) -> Tensor:
+        """Compare logits with the mask."""
+        return hybrid_loss(output.float(), truth.mask, theta=self.theta).mean()
+
+    def meaning(self) -> Mapping[str, Any]:
+        """Say that the output is the femur's shaft, in logits."""
+        return {"kind": "solid", "planes": ["femur"], "values": "logits"}
+
+
+@dataclass(frozen=True)
+class SolidEndsHead:
+    """The two ends as heatmaps (B, 2, d, h, w): beta * (squared L2 + gamma * centre distance).
+
+    `weight` is beta of the paper's Eq. 2. `gamma` 0 leaves the centre distance out (BRN); it
+    counts only where both ends are in the volume.
+
+    References:
+        Wang X et al. BHI 2019.
+    """
+
+    weight: float = 0.2
+    gamma: float = 0.5
     sigma_voxels: float = 3.0
     sharpness: float = 30.0
     distance: str = "hinge"
     reduction: str = "sum"
     order: str = "given"
+    output: ClassVar[Output] = Output(2)
 
     def __post_init__(self) -> None:
         for name, table in (
@@ -183,34 +220,23 @@ class BranchLoss:
                 raise RecipeError(
                     f"unknown {name} {getattr(self, name)!r}; known: {', '.join(table)}"
                 )
-        if min(self.alpha, self.beta, self.gamma, self.theta) < 0:
-            raise RecipeError("alpha, beta, gamma and theta must not be negative")
+        if self.gamma < 0:
+            raise RecipeError(f"gamma must not be negative, got {self.gamma:g}")
         if min(self.sigma_voxels, self.sharpness) <= 0:
             raise RecipeError("sigma_voxels and sharpness must be positive")
 
-    def terms(self, outputs: Mapping[str, Tensor], truth: VolumeTruth) -> dict[str, Tensor]:
-        """Return the terms of the outputs there are, weighted, as one number each."""
-        found: dict[str, Tensor] = {}
-        if "mask" in outputs:
-            hybrid = hybrid_loss(outputs["mask"].float(), truth.mask, theta=self.theta)
-            found["mask"] = self.alpha * hybrid.mean()
-        if "ends" in outputs:
-            heatmaps = outputs["ends"].float()
-            found["ends"] = self.beta * self.ends_loss(heatmaps, truth)
-            if self.gamma:
-                apart = self.distance_loss(heatmaps, truth)
-                found["distance"] = self.beta * self.gamma * apart
-        return found
-
-    def __call__(self, outputs: Mapping[str, Tensor], truth: VolumeTruth) -> Tensor:
-        """Return the sum of the terms."""
-        return torch.stack(list(self.terms(outputs, truth).values())).sum()
+    def loss(self, output: Tensor, truth: VolumeTruth) -> Tensor:
+        """Compare heatmaps with the drawn ends, and ask that their peaks be apart."""
+        heatmaps = output.float()
+        found = self.ends_loss(heatmaps, truth)
+        return found + self.gamma * self.distance_loss(heatmaps, truth) if self.gamma else found
 
     def targets(self, heatmaps: Tensor, truth: VolumeTruth) -> Tensor:
         """Draw the ends (B, 2, d, h, w) in the order that the heatmaps are compared with."""
         depth, rows, cols = heatmaps.shape[2:]
-        drawn = draw_heatmaps(truth.ends, self.sigma_voxels, (depth, rows, cols))
-        return ORDERS[self.order](heatmaps, drawn)
+        ends = left_first(truth.ends) if self.order == "columns" else truth.ends
+        drawn = draw_heatmaps(ends, self.sigma_voxels, (depth, rows, cols))
+        return matched(heatmaps, drawn) if self.order == "matched" else drawn
 
     def ends_loss(self, heatmaps: Tensor, truth: VolumeTruth) -> Tensor:
         """Compare heatmaps with the drawn ends."""
@@ -222,3 +248,7 @@ class BranchLoss:
         known = truth.within()
         peaks = soft_argmax_3d(heatmaps[known], self.sharpness)
         return DISTANCES[self.distance](peaks, truth.ends[known]).sum() / len(known)
+
+    def meaning(self) -> Mapping[str, Any]:
+        """Say that the output is two maps with a peak at an end each."""
+        return {"kind": "solid-ends", "planes": ["femur"], "sigma_voxels": self.sigma_voxels}

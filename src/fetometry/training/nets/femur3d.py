@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from fetometry.errors import RecipeError
+from fetometry.training.nets.output import Output
 from fetometry.training.recipe import strict
 
 #: What the network can be asked for, and the output that answers it.
@@ -25,9 +26,7 @@ NORMS: Mapping[str, Callable[[int], nn.Module]] = {
 
 @dataclass(frozen=True)
 class Options:
-    """Channels of the first level, doubled at each halving; branches; whether they are crossed.
-
-    Unet-S and Unet-L have one branch each, BRN has both, BRNDC and BRNDC-D have both and `cross`.
+    """Channels of the first level, doubled at each halving, and whether branches are crossed.
 
     The paper prints neither the widths nor the normalisation of its 3D networks (of its 2D one,
     batch norm). A volume fills the memory of a device, so that a batch is one volume: `norm`
@@ -35,7 +34,6 @@ class Options:
     """
 
     width: int = 16
-    branches: tuple[str, ...] = tuple(BRANCHES)
     cross: bool = False
     norm: str = "instance"
 
@@ -81,10 +79,10 @@ class Femur3d(nn.Module):
         volumes. BHI 2019.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, branches: Sequence[str]) -> None:
         super().__init__()
         one, two, three, four = (options.width * 2**level for level in range(4))
-        norm, self.cross, self.branches = options.norm, options.cross, options.branches
+        norm, self.cross, self.branches = options.norm, options.cross, tuple(branches)
         self.encoder = nn.ModuleList(
             _twice(before, after, norm) for before, after in ((1, one), (one, two), (two, three))
         )
@@ -100,7 +98,11 @@ class Femur3d(nn.Module):
             self.localisation["three"] = _Up(four, three, three, norm)
             self.localisation["two"] = _Up(three, two if self.cross else 0, two, norm)
             self.localisation["one"] = _Up(two, one if self.cross else 0, one, norm)
-            self.localisation["last"] = nn.Conv3d(one, 2, 3, padding=1)
+            last = nn.Conv3d(one, 2, 3, padding=1)
+            # heatmaps are empty but for two spots: a start at random costs the first hundred steps
+            nn.init.normal_(last.weight, std=1e-3)
+            nn.init.zeros_(last.get_parameter("bias"))
+            self.localisation["last"] = last
 
     def forward(self, volume: Tensor) -> dict[str, Tensor]:
         """Map (B, 1, d, h, w) to {"mask": (B, 1, d, h, w), "ends": (B, 2, d, h, w)}."""
@@ -125,43 +127,51 @@ class Femur3d(nn.Module):
         return outputs
 
 
-def build_femur3d(options: Mapping[str, object], size: tuple[int, int, int]) -> Femur3d:
-    """Build the network from recipe options, and check that it takes volumes of a size.
+def build_femur3d(
+    options: Mapping[str, object], outputs: Mapping[str, Output], size: tuple[int, int, int]
+) -> Femur3d:
+    """Build the network from recipe options, with a branch for each output that is asked for.
 
-    It takes any other size that is a multiple of the stride just as well.
+    With "mask" alone it is Unet-S, with "ends" alone Unet-L, with both BRN, and crossed BRNDC. It
+    takes any other size that is a multiple of the stride just as well.
 
     Raises:
-        RecipeError: an option is unknown or out of its range, or the size cannot be halved so
-            often.
+        RecipeError: an option is unknown or out of its range, an output is none of its branches',
+            or the size cannot be halved so often.
     """
     checked = strict(Options, options, "[network]")
-    _check(checked)
-    step = stride(checked)
+    branches = tuple(branch for branch, name in BRANCHES.items() if name in outputs)
+    _check(checked, branches, outputs)
+    step = stride(branches)
     # a norm over one voxel has no spread
     if any(length % step or length < 2 * step for length in size):
         raise RecipeError(
-            f"[input]: {' and '.join(checked.branches)} need sizes that are multiples of {step}, "
+            f"[input]: {' and '.join(branches)} need sizes that are multiples of {step}, "
             f"at least {2 * step}, got {list(size)}"
         )
-    return Femur3d(checked)
+    return Femur3d(checked, branches)
 
 
-def stride(options: Options) -> int:
+def stride(branches: Sequence[str]) -> int:
     """Return of what number the sizes must be multiples."""
-    return 1 << max(HALVINGS[branch] for branch in options.branches)
+    return 1 << max(HALVINGS[branch] for branch in branches)
 
 
-def _check(options: Options) -> None:
-    branches = options.branches
-    if not branches or len(set(branches)) < len(branches) or not set(branches) <= set(BRANCHES):
-        raise RecipeError(
-            f"[network]: branches must be one or both of {', '.join(BRANCHES)}, "
-            f"got {list(branches)}"
-        )
+#: How many maps each output is.
+CHANNELS: Mapping[str, int] = {"mask": 1, "ends": 2}
+
+
+def _check(options: Options, branches: Sequence[str], outputs: Mapping[str, Output]) -> None:
+    for name, output in outputs.items():
+        if CHANNELS.get(name) != output.channels or output.whole:
+            raise RecipeError(
+                f"[heads.{name}]: femur3d has a head of solids called mask and one of solid-ends "
+                "called ends, or one of the two"
+            )
     if options.cross and len(branches) < 2:
         raise RecipeError(
-            f"[network]: cross needs both branches, got {list(branches)}; set cross = false or "
-            f"branches = {list(BRANCHES)}"
+            f"[network]: cross needs the heads mask and ends, got {', '.join(outputs)}; set "
+            "cross = false, or add the other head"
         )
     if options.width < 1:
         raise RecipeError(f"[network]: width must be 1 or more, got {options.width}")

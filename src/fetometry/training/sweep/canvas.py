@@ -14,7 +14,7 @@ from fetometry.training.evaluate import PREDICTED
 from fetometry.training.plots import DPI
 from fetometry.training.sweep.records import Results
 from fetometry.training.sweep.table import Line, all_rows, largest
-from fetometry.training.sweep.words import budget_name
+from fetometry.training.sweep.words import budget_name, whose
 
 if TYPE_CHECKING:
     from matplotlib.artist import Artist
@@ -42,7 +42,8 @@ class Drawn:
         """The paper, and in which budgets ours has run."""
         budgets = dict.fromkeys(line.budget for line in self.lines if line.value is not None)
         sheet = self.results.sheet
-        return f"{sheet.title or sheet.paper}; ours: {', '.join(map(budget_name, budgets))}"
+        ours = ", ".join(map(budget_name, budgets)) + whose(self.results)
+        return f"{sheet.title or sheet.paper}; ours: {ours}"
 
     def of(self, metric: str, side: str, routing: str = PREDICTED) -> dict[str, Line]:
         """Return the line of each row, in the order of the rows."""

@@ -51,6 +51,9 @@ _PLAIN = (
 
 FIGURES = "figures"
 
+#: What the pictures of volumes show.
+CREDITS_OF_PHANTOMS = "The volumes in the pictures are phantoms."
+
 #: Whose pictures the figures show.
 CREDITS = (
     "Pictures: [HC18](https://doi.org/10.5281/zenodo.1327317) and "
@@ -241,8 +244,9 @@ def write(folder: Path, page: Path | None = None) -> list[Path]:
     of_images = [folder / FIGURES / file for file in OF_IMAGES.values()]
     there = [path for path in of_images if path.is_file()]
     shown = [*drawn, *there]
+    credit = CREDITS_OF_PHANTOMS if results.on_phantoms else CREDITS
     pictures = [f"![{path.stem}]({path.relative_to(folder.parent).as_posix()})" for path in shown]
-    parts = [markdown(results, lines).rstrip(), *pictures, *([CREDITS] if there else [])]
+    parts = [markdown(results, lines).rstrip(), *pictures, *([credit] if there else [])]
     write_text("\n\n".join(parts) + "\n", text)
     if page is not None:
         put(page, results.sheet.paper, short_table(results, lines))

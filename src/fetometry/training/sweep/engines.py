@@ -14,11 +14,11 @@ from typing import Any
 import torch
 
 from fetometry.errors import UsageError
-from fetometry.training.data import Row
+from fetometry.training.data import AnyRow
 from fetometry.training.sweep.run import Job, Outcome, failure, run_one
 
 #: The rows of each data set, by its name.
-Rows = Mapping[str, Sequence[Row]]
+Rows = Mapping[str, Sequence[AnyRow]]
 #: engine(jobs, rows, cpus): outcomes as they come; `cpus` is what one run asks of a cluster.
 Engine = Callable[[Sequence[Job], Rows, int], Iterator[Outcome]]
 
@@ -49,7 +49,7 @@ def _started() -> Any:
     return ray
 
 
-def _with_threads(job: Job, rows: Sequence[Row], cpus: int) -> Outcome:
+def _with_threads(job: Job, rows: Sequence[AnyRow], cpus: int) -> Outcome:
     """Do a run on so many threads, whatever the machine would take."""
     torch.set_num_threads(cpus)
     return run_one(job, rows)

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fetometry.errors import DataError, OutputError
-from fetometry.training.plots import COLOURS, DARK, SHAPES
+from fetometry.training.evaluate import PREDICTED
+from fetometry.training.plots import COLOURS, DARK, SHAPES, bland_altman_volumes
 from fetometry.training.sweep.canvas import (
     GREY,
     TEXT_SIZE,
@@ -21,7 +22,7 @@ from fetometry.training.sweep.canvas import (
 )
 from fetometry.training.sweep.curves import loss_curves, setting_curve
 from fetometry.training.sweep.records import Results
-from fetometry.training.sweep.table import Line, all_rows
+from fetometry.training.sweep.table import Line, all_rows, models_of, ran, rank
 from fetometry.training.sweep.words import chosen_metrics
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ def _bar_panel(axes: Axes, drawn: Drawn, metric: str, rows: Sequence[str]) -> No
     if paper:
         axes.plot(
             *zip(*paper, strict=True), color=COLOURS[1], marker="D", markersize=5,
-            linestyle="none", label="paper, its own images",
+            linestyle="none",
+            label=f"paper, its own {'patients' if drawn.results.on_phantoms else 'images'}",
         )  # fmt: skip
     plain(axes)
     axes.set_xlabel(metric, fontsize=TEXT_SIZE)
@@ -189,11 +191,32 @@ def _has_run(drawn: Drawn, row: str) -> bool:
     return any(line.row == row and line.value is not None for line in drawn.lines)
 
 
+def bland_altman(drawn: Drawn) -> Figure | None:
+    """Draw length and volume of the last row that tells both, in its largest budget, test side.
+
+    The rows of a paper end with its whole system. None where no row tells of volumes.
+    """
+    results = drawn.results
+    told = []
+    for done in ran(results):
+        models = models_of(results, done, "test", PREDICTED)
+        cases = [case for of in models.values() for model in of for case in model]
+        if any(case.of_volume for case in cases) and not done.row.baseline:
+            both = any(case.sizes for case in cases) and cases[0].found_ml is not None
+            told.append(((both, rank(done.budget)), done, cases))
+    if not told:
+        return None
+    best = max(key for key, _, _ in told)
+    _, done, cases = next(one for one in reversed(told) if one[0] == best)
+    return bland_altman_volumes(cases, f"{drawn.title}; {done.row.name}, test")
+
+
 DRAW: Mapping[str, Callable[[Drawn], Figure | None]] = {
     "setting-curve": setting_curve,
     "loss-curves": loss_curves,
     "parameter-accuracy": parameter_accuracy,
     "bars": bars,
+    "bland-altman": bland_altman,
 }
 
 
@@ -226,4 +249,13 @@ def write_figures(results: Results, lines: Sequence[Line], folder: Path) -> list
     return written
 
 
-__all__ = ["DRAW", "OF_IMAGES", "PANELS", "SALIENCY", "bars", "parameter_accuracy", "write_figures"]
+__all__ = [
+    "DRAW",
+    "OF_IMAGES",
+    "PANELS",
+    "SALIENCY",
+    "bars",
+    "bland_altman",
+    "parameter_accuracy",
+    "write_figures",
+]

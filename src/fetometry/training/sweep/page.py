@@ -11,10 +11,11 @@ from fetometry.training.evaluate import PREDICTED, TRUE
 from fetometry.training.results import table
 from fetometry.training.sweep.records import Results, SheetRow, write_text
 from fetometry.training.sweep.table import Line, all_rows
-from fetometry.training.sweep.words import budget_name, chosen_metrics, numbers, printed
+from fetometry.training.sweep.words import budget_name, chosen_metrics, numbers, printed, whose
 
 #: What our split is, in a few words.
 SPLIT = "by exam or patient, bucket 0 of 10"
+SPLIT_OF_VOLUMES = "by phantom, bucket 0 of 10"
 
 
 def _cost(line: Line) -> str:
@@ -40,10 +41,11 @@ def short_table(results: Results, lines: Sequence[Line]) -> str:
     """
     metrics = chosen_metrics(results)
     told = any(line.routing == TRUE for line in lines)
+    split = SPLIT_OF_VOLUMES if results.of_volumes else SPLIT
     head = [
         "row",
         f"paper; its split: {results.sheet.split}",
-        f"ours, test; our split: {SPLIT}",
+        f"ours, test{whose(results)}; our split: {split}",
         *(["ours, told the true plane"] if told else []),
         "budget",
         "command",

@@ -9,10 +9,16 @@ import cv2
 import numpy as np
 
 from fetometry.errors import DataError, OutputError
-from fetometry.predict import Predictor
-from fetometry.training.cases import MEASUREMENTS, Case, having
-from fetometry.training.data import Row
-from fetometry.training.gallery import Judges, Picture, compared, together
+from fetometry.training.cases import MEASUREMENTS, Case
+from fetometry.training.gallery import (
+    OVERLAP,
+    Picture,
+    Viewer,
+    by_error,
+    counted_as,
+    shown,
+    together,
+)
 
 #: Panels in a row: from the best to the worst.
 ACROSS = 3
@@ -30,7 +36,7 @@ def spread(cases: Sequence[Case], name: str, rows: int = 1) -> list[Case]:
 
     The second row has the next of each kind. Of few cases, each is there once.
     """
-    ordered = sorted(having(cases, name), key=lambda case: abs(case.sizes[name].difference_mm))
+    ordered = by_error(cases, name)
     count, middle = len(ordered), (len(ordered) - 1) // 2
     places = [at for i in range(rows) for at in (i, middle + i, count - 1 - i)]
     return [ordered[at] for at in dict.fromkeys(places) if 0 <= at < count]
@@ -50,7 +56,13 @@ def _encoded(picture: Picture) -> bytes:
     return cv2.imencode(".jpg", half, [cv2.IMWRITE_JPEG_QUALITY, QUALITIES[0]])[1].tobytes()
 
 
-def panels(rows: Sequence[Row], predictor: Predictor, cases: Sequence[Case]) -> Picture:
+def _names(cases: Sequence[Case]) -> list[str]:
+    """Return the first measurement of each plane; of volumes without one, the overlap."""
+    firsts = [names[0] for names in MEASUREMENTS.values()]
+    return [name for name in shown(cases) if name in (*firsts, OVERLAP)]
+
+
+def panels(judges: Viewer, cases: Sequence[Case]) -> Picture:
     """Draw best, median and worst image of each plane's first measurement, a row a plane.
 
     A model of one plane has two rows.
@@ -58,31 +70,27 @@ def panels(rows: Sequence[Row], predictor: Predictor, cases: Sequence[Case]) -> 
     Raises:
         DataError: no case has a truth.
     """
-    names = [names[0] for names in MEASUREMENTS.values() if having(cases, names[0])]
+    names = _names(cases)
     if not names:
         raise DataError("no image has a truth: there is nothing to show success and failure of")
-    judges, drawn = Judges(rows, predictor), []
+    drawn: list[Picture] = []
     for name in names:
         chosen = spread(cases, name, ROWS_OF_ONE if len(names) == 1 else 1)
-        of_name = [compared(case, name, judges) for case in chosen]
+        of_name = [judges.panel(case, name) for case in chosen]
         drawn += [*of_name, *[np.zeros_like(of_name[0])] * (-len(of_name) % ACROSS)]
-    title = (
-        f"{', '.join(names)} of {len(cases)} images: best, median and worst; expert dashed, model "
-        "whole line"
-    )
+    noun, lines = counted_as(cases)
+    title = f"{', '.join(names)} of {len(cases)} {noun}: best, median and worst; {lines}"
     return together(title, drawn, ACROSS)
 
 
-def write_panels(
-    rows: Sequence[Row], predictor: Predictor, cases: Sequence[Case], path: Path
-) -> None:
+def write_panels(judges: Viewer, cases: Sequence[Case], path: Path) -> None:
     """Write the best, median and worst images of a model as a JPEG of at most 250 KB.
 
     Raises:
         DataError: no case has a truth.
         OutputError: the file cannot be written there.
     """
-    code = _encoded(panels(rows, predictor, cases))
+    code = _encoded(panels(judges, cases))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(code)

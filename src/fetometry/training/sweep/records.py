@@ -14,12 +14,14 @@ import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from fetometry.errors import DataError, OutputError
 from fetometry.training.cases import Case, read_cases
 from fetometry.training.evaluate import ROUTINGS, TRUE
+from fetometry.training.volume_scores import of_volumes, on_phantoms
 
 SPEC, RUNS, CURVES, CASES = "spec.json", "runs.csv", "curves.csv", "cases"
 SCHEMA = "fetometry-sweep/1"
@@ -130,6 +132,26 @@ class Results:
         """Return what a run made of the images of a side; None where it was not judged so."""
         path = self.folder / CASES / case_file(record.files, side, routing)
         return read_cases(path) if path.is_file() else None
+
+    @cached_property
+    def _sample(self) -> list[Case]:
+        """What one finished run made of a side: it tells what is judged in all of them."""
+        for record in self.records:
+            for side, routing in judged_ways():
+                found = self.cases(record, side, routing) if record.done else None
+                if found:
+                    return found
+        return []
+
+    @property
+    def of_volumes(self) -> bool:
+        """Tell whether volumes were judged, not pictures."""
+        return bool(of_volumes(self._sample))
+
+    @property
+    def on_phantoms(self) -> bool:
+        """Tell whether what was judged are phantoms of volumes."""
+        return on_phantoms(self._sample)
 
 
 def case_file(files: str, side: str, routing: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,9 @@ from pathlib import Path
 from fetometry import predict
 from fetometry.errors import OutputError, UsageError
 from fetometry.training.cases import Case, read_cases
-from fetometry.training.data import Row, phantoms
+from fetometry.training.data import AnyRow, phantoms, phantoms3d, volumes
+from fetometry.training.evaluate_volumes import picture_rows, volume_rows
+from fetometry.training.gallery import Judges
 from fetometry.training.saliency import write_saliency
 from fetometry.training.sweep.collect import FIGURES, gather, write
 from fetometry.training.sweep.engines import engine
@@ -18,6 +21,7 @@ from fetometry.training.sweep.panels import write_panels
 from fetometry.training.sweep.records import RUNS, read_runs, run_file
 from fetometry.training.sweep.run import MODEL_FILE, Job, Outcome, finished, load_rows
 from fetometry.training.sweep.spec import Spec, plan
+from fetometry.training.volume_gallery import VolumeJudges
 from fetometry.types import PLANES
 
 #: What the phantoms of a sweep are made from.
@@ -41,7 +45,7 @@ def jobs_of(spec: Spec, budget: str, runs: Path) -> list[Job]:
         RecipeError: a setting does not fit the recipe, or a folder holds a run of another one.
     """
     jobs = [
-        Job(spec.paper, budget, run, spec.recipe_path, spec.routings, runs)
+        Job(spec.paper, budget, run, run.recipe_path or spec.recipe_path, spec.routings, runs)
         for run in plan(spec, budget)
     ]
     for job in jobs:  # before hours of training, not after
@@ -74,7 +78,13 @@ def perform(
 
 def _data_folder(spec: Spec, budget: str, places: Places, jobs: Sequence[Job]) -> Path:
     """Return where the data are, once phantoms are drawn where the budget asks for them."""
-    patients = spec.budget(budget).phantoms
+    patients, series = spec.budget(budget).phantoms, spec.budget(budget).series
+    if series is not None:
+        said = spec.budget(budget)
+        folder = places.runs / f"volumes-{said.volumes}-{said.difficulty}-{said.size}"
+        if not (folder / volumes.TABLE).is_file():
+            phantoms3d.write(folder, series)
+        return folder
     if patients:
         wanted = [job.recipe.data.planes for job in jobs]
         named = {plane for planes in wanted for plane in planes} if all(wanted) else set()
@@ -126,31 +136,37 @@ def _best(outcomes: Sequence[Outcome], folder: Path) -> Outcome | None:
         planes = outcome.job.recipe.data.planes or PLANES
         cases = read_cases(outcome.job.folder / run_file("validation", outcome.job.routings[0]))
         errors = [abs(size.difference_percent) for case in cases for size in case.sizes.values()]
-        return -len(planes), sum(errors) / len(errors)
+        # one that tells masks alone comes after all that measure
+        return -len(planes), sum(errors) / len(errors) if errors else math.inf
 
     return min(trained, key=rank, default=None)
 
 
-def _among(job: Job, rows: Sequence[Row]) -> tuple[list[Row], list[Case]]:
+def _among(job: Job, rows: Sequence[AnyRow]) -> tuple[list[AnyRow], list[Case]]:
     """Return the test images of a run, and what it made of them."""
     cases = read_cases(job.folder / run_file("test", job.routings[0]))
     among = {case.key for case in cases}
     return [row for row in rows if (row.dataset, row.image.name) in among], cases
 
 
-def _panels(job: Job, rows: Sequence[Row], path: Path) -> None:
+def _panels(job: Job, rows: Sequence[AnyRow], path: Path) -> None:
     """Draw success and failure of a run among its test images."""
-    predictor = predict.load(str(job.folder / MODEL_FILE), device="cpu")
     judged, cases = _among(job, rows)
-    write_panels(judged, predictor, cases, path)
+    model = str(job.folder / MODEL_FILE)
+    judges: Judges | VolumeJudges
+    if job.recipe.input.of_volumes:
+        judges = VolumeJudges(volume_rows(judged), predict.load_volumes(model, device="cpu"))
+    else:
+        judges = Judges(picture_rows(judged), predict.load(model, device="cpu"))
+    write_panels(judges, cases, path)
 
 
-def _saliency(job: Job, rows: Sequence[Row], path: Path) -> None:
+def _saliency(job: Job, rows: Sequence[AnyRow], path: Path) -> None:
     """Draw on what the number of a run hangs, in its test images."""
-    write_saliency(job.folder, _among(job, rows)[0], path)
+    write_saliency(job.folder, picture_rows(_among(job, rows)[0]), path)
 
 
-_DRAWN: Mapping[str, Callable[[Job, Sequence[Row], Path], None]] = {
+_DRAWN: Mapping[str, Callable[[Job, Sequence[AnyRow], Path], None]] = {
     PANELS: _panels,
     SALIENCY: _saliency,
 }

@@ -10,33 +10,37 @@ import csv
 import json
 import time
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 
 from fetometry import predict
 from fetometry.errors import FetometryError, MeasurementError, OutputError, RecipeError
-from fetometry.image import read
-from fetometry.predict import Predictor
+from fetometry.image import read, read_volume
+from fetometry.predict.catalogue import ModelInfo
 from fetometry.training import baselines, data, evaluate, export, fit
 from fetometry.training.cases import Case, write_cases
-from fetometry.training.data import Row
+from fetometry.training.data import AnyRow
+from fetometry.training.evaluate import AnyRowT
+from fetometry.training.evaluate_volumes import evaluate_volumes, picture_rows, volume_rows
 from fetometry.training.recipe import Recipe, from_json, read_recipe
 from fetometry.training.sweep.records import CURVES, DONE, SIDES, run_file, write_text
 from fetometry.training.sweep.spec import Run
+
+Given = TypeVar("Given")
 
 SCHEMA = "fetometry-run/1"
 RUN_FILE, MODEL_FILE = "run.json", "model.onnx"
 TIMER_FILE, TRACE_FILE = "timer.json", "failure.txt"
 FAILED = "failed"
-#: How many images tell how long one takes.
-TIMED_IMAGES = 20
+#: How many images, or volumes, tell how long one takes.
+TIMED_IMAGES, TIMED_VOLUMES = 20, 3
 
 #: What a run can fail with, from a wrong setting to a network from outside that does not work
 #: or a full memory: the sweep goes on. An interruption is none of these.
@@ -101,7 +105,7 @@ class Outcome:
         return bool(self.facts["status"] == FAILED)
 
 
-def load_rows(dataset: str, folder: Path) -> list[Row]:
+def load_rows(dataset: str, folder: Path) -> list[AnyRow]:
     """Return the rows of a data set; `folder` is its own, or holds one of its name.
 
     Raises:
@@ -138,7 +142,7 @@ def _is_of_this_recipe(job: Job) -> bool:
     return from_json(stored.read_text(encoding="utf-8"), str(stored)) == job.recipe
 
 
-def run_one(job: Job, rows: Sequence[Row]) -> Outcome:
+def run_one(job: Job, rows: Sequence[AnyRow]) -> Outcome:
     """Do one run, or go on with it where it was killed; what is done is not repeated.
 
     A failure is written down with its reason, and is tried again the next time.
@@ -210,7 +214,7 @@ def _facts(job: Job, status: str) -> dict[str, Any]:
         "images": {"train": None, "validation": None},
         "parameters": None,
         "trainable": None,
-        "size": list(recipe.input.size),
+        "size": [*([recipe.input.depth] if recipe.input.of_volumes else []), *recipe.input.size],
         "ms_per_image": None,
         "val_error": None,
         "sha256": "",
@@ -218,16 +222,13 @@ def _facts(job: Job, status: str) -> dict[str, Any]:
     }
 
 
-def _trained(job: Job, rows: Sequence[Row]) -> dict[str, Any]:
+def _trained(job: Job, rows: Sequence[AnyRow]) -> dict[str, Any]:
     """Train, export and judge; return what only a trained run can say."""
     recipe, folder = job.recipe, job.folder
     with Timer(folder):
         fit.start(recipe, rows, folder, quiet=True, cache=job.cache)
     export.export(folder, folder / MODEL_FILE, checkpoint=job.run.cell.checkpoint)
-    predictor = predict.load(str(folder / MODEL_FILE), device="cpu")
-    sides = {side: _side(recipe, rows, side, predictor) for side in SIDES}
-    for (side, routing), path in job.results.items():
-        write_cases(evaluate.evaluate(sides[side], predictor, routing), path)
+    found = _judged_volumes(job, rows) if recipe.input.of_volumes else _judged_images(job, rows)
     curves = write_curves(folder)
     network = fit.load(folder)[1]
     sizes = [(weight.numel(), weight.requires_grad) for weight in network.parameters()]
@@ -236,18 +237,46 @@ def _trained(job: Job, rows: Sequence[Row]) -> dict[str, Any]:
         "images": {side: counts[side]["images"] for side in ("train", "validation")},
         "parameters": sum(size for size, _ in sizes),
         "trainable": sum(size for size, trains in sizes if trains),
-        "ms_per_image": _ms_per_image(sides["validation"], predictor),
         "val_error": min((v for _, name, v in curves if name == "val_error"), default=None),
+        **found,
+    }
+
+
+def _judged_images(job: Job, rows: Sequence[AnyRow]) -> dict[str, Any]:
+    """Judge the model of a run on pictures; return its identity, and how long it takes."""
+    predictor = predict.load(str(job.folder / MODEL_FILE), device="cpu")
+    sides = {side: _side(job.recipe, picture_rows(rows), side, predictor.info) for side in SIDES}
+    for (side, routing), path in job.results.items():
+        write_cases(evaluate.evaluate(sides[side], predictor, routing), path)
+    images = [next(iter(read(row.image))) for row in sides["validation"][:TIMED_IMAGES]]
+    return {
+        "ms_per_image": _milliseconds(images, predictor.predict),
         "sha256": predictor.info.ref.sha256,
     }
 
 
-def _side(recipe: Recipe, rows: Sequence[Row], side: str, predictor: Predictor) -> list[Row]:
-    """Return the images of a side that the recipe is about."""
-    return _about(recipe, evaluate.rows_for(rows, side, predictor.info.details))
+def _judged_volumes(job: Job, rows: Sequence[AnyRow]) -> dict[str, Any]:
+    """Judge the model of a run on volumes; it has but one plane, whatever the routing."""
+    predictor = predict.load_volumes(str(job.folder / MODEL_FILE), device="cpu")
+    sides = {side: _side(job.recipe, volume_rows(rows), side, predictor.info) for side in SIDES}
+    for side in SIDES:
+        cases = list(evaluate_volumes(sides[side], predictor))
+        for routing in job.routings:
+            judged = [replace(case, routing=routing) for case in cases]
+            write_cases(judged, job.results[side, routing])
+    volumes = [read_volume(row.image) for row in sides["validation"][:TIMED_VOLUMES]]
+    return {
+        "ms_per_image": _milliseconds(volumes, predictor.predict),
+        "sha256": predictor.info.ref.sha256,
+    }
 
 
-def _about(recipe: Recipe, rows: Iterable[Row]) -> list[Row]:
+def _side(recipe: Recipe, rows: Sequence[AnyRowT], side: str, info: ModelInfo) -> list[AnyRowT]:
+    """Return the images or volumes of a side that the recipe is about."""
+    return _about(recipe, evaluate.rows_for(rows, side, info.details))
+
+
+def _about(recipe: Recipe, rows: Iterable[AnyRowT]) -> list[AnyRowT]:
     planes, measured = recipe.data.planes, recipe.data.measured_only
     return [
         row
@@ -256,7 +285,7 @@ def _about(recipe: Recipe, rows: Iterable[Row]) -> list[Row]:
     ]
 
 
-def _judged_baseline(job: Job, rows: Sequence[Row]) -> dict[str, Any]:
+def _judged_baseline(job: Job, rows: Sequence[AnyRow]) -> dict[str, Any]:
     """Judge what is known without looking at an image, such as the mean of the training side."""
     recipe, cell = job.recipe, job.run.cell
     write_text(recipe.as_json() + "\n", job.folder / fit.RECIPE_FILE)
@@ -270,17 +299,16 @@ def _judged_baseline(job: Job, rows: Sequence[Row]) -> dict[str, Any]:
     return {"images": {"train": len(train), "validation": validation}, "epochs": 0}
 
 
-def _ms_per_image(rows: Sequence[Row], predictor: Predictor) -> float:
-    """Return the median time from pixels to what was seen, on the CPU, after a warm-up."""
-    images = [next(iter(read(row.image))) for row in rows[:TIMED_IMAGES]]
+def _milliseconds(given: Sequence[Given], predict_one: Callable[[Given], object]) -> float:
+    """Return the median time from grey values to what was seen, on the CPU, after a warm-up."""
     taken = []
-    for image in (*images[:2], *images):
+    for one in (*given[:2], *given):
         start = time.perf_counter()
         # what cannot be measured takes its time too
         with suppress(MeasurementError):
-            predictor.predict(image)
+            predict_one(one)
         taken.append(1000 * (time.perf_counter() - start))
-    return round(float(np.median(taken[min(2, len(images)) :])), 2)
+    return round(float(np.median(taken[min(2, len(given)) :])), 2)
 
 
 def read_curves(folder: Path) -> list[tuple[int, str, float]]:

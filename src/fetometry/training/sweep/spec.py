@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from fetometry.errors import RecipeError, UsageError
+from fetometry.phantom import DIFFICULTIES, SIZES
 from fetometry.strict import Reader
 from fetometry.training.baselines import BASELINES
+from fetometry.training.data.phantoms3d import Series
 from fetometry.training.evaluate import PREDICTED, ROUTINGS
 from fetometry.training.recipe import read_recipe
 
@@ -27,7 +29,8 @@ class Budget:
     """How much of the paper's effort is spent: `set` is applied to the recipe of every cell.
 
     `folds`: 0 is the recipe's own split, n runs the folds 0 to n - 1 of n; `only_folds` just the
-    first so many of them. `phantoms`: so many phantom patients take the place of the data.
+    first so many of them. `phantoms`: so many phantom patients take the place of the data;
+    `volumes`: so many phantom volumes do, of a `difficulty` and a `size`.
     """
 
     set: tuple[str, ...] = ()
@@ -36,6 +39,9 @@ class Budget:
     only_folds: int = 0  # 0: all
     repeats: int = 1
     phantoms: int = 0
+    volumes: int = 0
+    difficulty: str = "clinical"
+    size: str = "small"
 
     def __post_init__(self) -> None:
         if self.folds != 0 and not 2 <= self.folds <= 9:
@@ -46,6 +52,26 @@ class Budget:
             raise RecipeError(f"repeats must be 1 or more, got {self.repeats}")
         if self.phantoms < 0:
             raise RecipeError(f"phantoms must be 0 or more, got {self.phantoms}")
+        self._check_volumes()
+
+    def _check_volumes(self) -> None:
+        if self.volumes < 0 or (self.volumes and self.phantoms):
+            raise RecipeError(
+                f"volumes must be 0 or more, and not beside phantoms, got {self.volumes}"
+            )
+        for name, value, allowed in (
+            ("difficulty", self.difficulty, DIFFICULTIES),
+            ("size", self.size, SIZES),
+        ):
+            if value not in allowed:
+                raise RecipeError(f"{name} must be one of {', '.join(allowed)}, got {value!r}")
+
+    @property
+    def series(self) -> Series | None:
+        """The phantom volumes that take the place of the data; None where there are none."""
+        if not self.volumes:
+            return None
+        return Series(self.volumes, difficulty=DIFFICULTIES[self.difficulty], size=self.size)
 
 
 @dataclass(frozen=True)
@@ -68,10 +94,12 @@ class Cell:
 
     `x` is where it stands on the axis of a curve, and `paper` what the paper printed, by metric.
     With a `baseline` nothing is trained. `checkpoint` is what is judged: by the validation side
-    the best, or the last where that side cannot tell them apart.
+    the best, or the last where that side cannot tell them apart. A cell with a `recipe` of its own
+    takes none of the budget's settings, only its own.
     """
 
     name: str
+    recipe: str = ""
     set: tuple[str, ...] = ()
     drop: tuple[str, ...] = ()
     row: str = ""
@@ -147,6 +175,7 @@ class Run:
     repeat: int
     overrides: tuple[str, ...]
     drop: tuple[str, ...] = ()
+    recipe_path: Path | None = None  # None: the sweep's
 
     @property
     def folder(self) -> str:
@@ -271,7 +300,11 @@ def read_spec(path: Path) -> Spec:
         _cell(table, budgets, f"{where}: [[cells]] {i}") for i, table in enumerate(listed)
     )
     check_cells(cells, where)
-    return Spec(**vars(head), recipe_path=_found(head.recipe, path), budgets=budgets, cells=cells)
+    recipe_path = _found(head.recipe, path)
+    for cell in cells:
+        if cell.recipe and not recipe_path.with_name(cell.recipe).is_file():
+            raise RecipeError(f"{where}: {cell.recipe} of {cell.name!r} is not beside {head.recipe}")
+    return Spec(**vars(head), recipe_path=recipe_path, budgets=budgets, cells=cells)
 
 
 def recipes_folder() -> Path:
@@ -328,9 +361,10 @@ def _folds(budget: Budget, wanted: int) -> tuple[int, int]:
 
 def _runs_of(spec: Spec, cell: Cell, name: str) -> list[Run]:
     budget, change = spec.budget(name), cell.changes.get(name, Change())
-    settings = _Settings(budget.set, budget.drop)
+    settings = _Settings() if cell.recipe else _Settings(budget.set, budget.drop)
     settings = settings.over(cell.drop, cell.set).over(change.drop, change.set)
-    recipe = read_recipe(spec.recipe_path, settings.set, settings.drop)
+    own = spec.recipe_path.with_name(cell.recipe) if cell.recipe else None
+    recipe = read_recipe(own or spec.recipe_path, settings.set, settings.drop)
     total, count = _folds(budget, change.folds)
     repeats = budget.repeats if change.repeats < 0 else change.repeats
     runs = []
@@ -338,7 +372,7 @@ def _runs_of(spec: Spec, cell: Cell, name: str) -> list[Run]:
         fold_set = (f"data.fold={fold}", f"data.folds={total}") if total else ()
         seed_set = (f"fit.seed={recipe.fit.seed + repeat}",) if repeat else ()
         overrides = (*settings.set, *fold_set, *seed_set)
-        runs.append(Run(cell, fold, total, repeat, overrides, settings.drop))
+        runs.append(Run(cell, fold, total, repeat, overrides, settings.drop, own))
     return runs
 
 

@@ -25,6 +25,7 @@ from fetometry.training.sweep.records import (
     judged_ways,
     write_csv,
 )
+from fetometry.training.volume_scores import VOLUME_SCORES
 
 Metric = Callable[[Case], float | None]
 
@@ -62,6 +63,8 @@ def _plane_right(case: Case) -> float | None:
 
 
 def _failed(case: Case) -> float | None:
+    if case.of_volume:
+        return 100.0 * bool(case.failure)
     first = MEASUREMENTS.get(case.plane, ("",))[0]
     return 100.0 * case.sizes[first].failed if first in case.sizes else None
 
@@ -79,6 +82,7 @@ METRICS: Mapping[str, Metric] = {
     },
     **{f"{names[0]} ADF px": _in_pixels(names[0]) for names in MEASUREMENTS.values()},
     "DSC %": _share("dice"),
+    **VOLUME_SCORES,
     "HD mm": lambda case: case.hausdorff_mm,
     "ends mm": lambda case: case.end_error_mm,
     "plane accuracy %": _plane_right,

@@ -10,6 +10,7 @@ from fetometry.training.results import cell, table
 from fetometry.training.sweep.records import Results, RunRecord, SheetRow
 from fetometry.training.sweep.spec import OWN
 from fetometry.training.sweep.table import BUDGETS, METRICS, Line, all_rows
+from fetometry.training.volume_scores import PHANTOMS_ONLY
 
 #: Beside the paper's own metrics; a number in mm can be compared across papers.
 ALWAYS = "HC ADF mm"
@@ -19,6 +20,24 @@ OUR_SPLIT = (
     "by group (HC18: exam; Fetal Planes: patient), never by image: bucket 0 of 10 is the test "
     "side; validation is bucket 1, or in turn each fold of the buckets that are not test"
 )
+
+
+OUR_SPLIT_OF_VOLUMES = (
+    "by group (each phantom is one), never by volume: bucket 0 of 10 is the test side; validation "
+    "is bucket 1, or in turn each fold of the buckets that are not test"
+)
+
+#: What the numbers of volumes are, beside ADF.
+VOLUME_NUMBERS = (
+    "DSC and Jaccard are overlaps of the masks, Adb and Hdb the average and the largest distance "
+    "of their boundaries, p1 and p2 the distances of the two ends after they are matched, FL the "
+    "length from end to end; volume is that of the mask. What a network does not tell, as the ends "
+    "of one that draws masks alone, has no number."
+)
+
+
+def _noun(results: Results) -> str:
+    return "volume" if results.of_volumes else "image"
 
 
 def _short(metric: str, value: str) -> str:
@@ -64,9 +83,17 @@ def _parameters(line: Line) -> str:
     return f"{_count(line.parameters)} ({_count(line.trainable)})"
 
 
-def _ways(lines: Sequence[Line]) -> dict[str, tuple[str, str]]:
+def whose(results: Results) -> str:
+    """Return what our numbers are of, where a table must say so: behind its heads."""
+    return " (phantoms, not patients)" if results.on_phantoms else ""
+
+
+def _ways(lines: Sequence[Line], of: str) -> dict[str, tuple[str, str]]:
     """Return the columns of ours, by the side and the routing that they show."""
-    found = {"ours, validation": ("validation", PREDICTED), "ours, test": ("test", PREDICTED)}
+    found = {
+        f"ours, validation{of}": ("validation", PREDICTED),
+        f"ours, test{of}": ("test", PREDICTED),
+    }
     if any(line.routing == TRUE for line in lines):
         found["ours, test, told the true plane"] = ("test", TRUE)
     return found
@@ -102,8 +129,9 @@ def _row(
 
 def results_table(results: Results, lines: Sequence[Line]) -> str:
     """Return the table: a line a row of the paper, of each budget that it has run in."""
-    metrics, ways = chosen_metrics(results), _ways(lines)
-    head = ["row", "budget", "paper", *ways, "parameters (trained)", "input", "epochs", "device"]
+    metrics, ways = chosen_metrics(results), _ways(lines, whose(results))
+    paper = "paper (patients)" if results.on_phantoms else "paper"
+    head = ["row", "budget", paper, *ways, "parameters (trained)", "input", "epochs", "device"]
     body = []
     for row in all_rows(results):
         of_row = [line for line in lines if line.row == row.name and line.value is not None]
@@ -141,20 +169,20 @@ def _budget_line(results: Results, budget: str) -> str:
         f"{_each(o.epochs for o in trained)} epochs",
         _folds(of),
         f"{repeats} repeat{'s' if repeats > 1 else ''}",
-        f"{_each(o.train_images for o in trained)} training images",
+        f"{_each(o.train_images for o in trained)} training {_noun(results)}s",
         f"on {_each(o.device for o in trained)}",
     ]
     said = f"- {budget_name(budget)}: {', '.join(parts)}; made by `{command}`"
     return said + (f"; settings `{settings}`" if settings else "")
 
 
-def _counted(lines: Sequence[Line]) -> str:
+def _counted(lines: Sequence[Line], noun: str) -> str:
     found = []
     for side in ("validation", "test"):
         of = [line for line in lines if line.split == side and line.images is not None]
         if of:
             most = max(of, key=lambda line: line.images or 0)
-            found.append(f"{side}: {most.images} images of {most.groups} groups")
+            found.append(f"{side}: {most.images} {noun}s of {most.groups} groups")
     return "; ".join(found)
 
 
@@ -170,28 +198,33 @@ def markdown(results: Results, lines: Sequence[Line]) -> str:
     """Return the paper's table as a page of Markdown."""
     sheet = results.sheet
     budgets = dict.fromkeys(o.budget for o in results.records)
-    counted = _counted(lines)
+    noun = _noun(results)
+    counted = _counted(lines, noun)
+    ours = OUR_SPLIT_OF_VOLUMES if results.of_volumes else OUR_SPLIT
     text = [
         f"# {sheet.title or sheet.paper}",
+        *([PHANTOMS_ONLY] if results.on_phantoms else []),
         "\n".join(
             [
                 f"- The paper's split: {sheet.split or 'not said'}",
-                f"- Our split: {OUR_SPLIT}" + (f". {counted}" if counted else ""),
+                f"- Our split: {ours}" + (f". {counted}" if counted else ""),
                 *(_budget_line(results, budget) for budget in budgets),
             ]
         ),
         results_table(results, lines),
         "ADF is the mean absolute difference; in brackets is the 95 % interval over groups. With "
         "several folds the test number is the mean over the folds' models, and repeats are "
-        "averaged. An image in which nothing was measured counts with its full error. A row "
-        "without numbers has not run. The paper's numbers are of other images than ours.",
+        f"averaged. A{'n' if noun == 'image' else ''} {noun} in which nothing was measured counts "
+        "with its full error. A row without numbers has not run. The paper's numbers are of other "
+        f"{noun}s than ours.",
+        *([VOLUME_NUMBERS] if results.of_volumes else []),
     ]
     failures = _failures(results)
     if failures:
         text += ["Failed:", "\n".join(failures)]
     text.append(
         f"Every metric is in [{sheet.paper}.csv]({sheet.paper}.csv). This page, that file and the "
-        f"figures are computed from the results of every image in `{sheet.paper}/` by `fetometry "
+        f"figures are computed from the results of every {noun} in `{sheet.paper}/` by `fetometry "
         f"collect {results.folder.parent.name}/{sheet.paper}`."
     )
     return "\n\n".join(text) + "\n"
@@ -204,4 +237,5 @@ __all__ = [
     "numbers",
     "printed",
     "results_table",
+    "whose",
 ]
