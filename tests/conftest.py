@@ -69,6 +69,7 @@ def bright(monkeypatch):
         return Predictor(bright_info(), bright_engine(), flip_average)
 
     monkeypatch.setattr(predict, "load", load)
+    monkeypatch.setattr(predict, "describe", lambda model: load(model).info)
 
 
 def _axis_spots(item: np.ndarray) -> np.ndarray:
@@ -129,6 +130,7 @@ def three_planes(monkeypatch):
         return Predictor(three_planes_info(), three_planes_engine(), flip_average)
 
     monkeypatch.setattr(predict, "load", load)
+    monkeypatch.setattr(predict, "describe", lambda model: load(model).info)
 
 
 def save_exam(folder: Path, *, suffix: str = ".png") -> dict[str, Path]:

@@ -175,12 +175,14 @@ def test_the_models_as_json_are_json(one_model, three_planes, run):
     (row,) = json.loads(printed)
     assert row == {
         "name": "three-planes",
+        "measures": "pictures",
         "planes": ["head", "abdomen", "femur"],
         "outputs": {"outline": "mask", "planes": "planes", "ends": "ends", "across": "ends"},
         "intervals": ["AC", "APAD", "BPD", "FL", "HC", "OFD", "TAD"],
         "licence": "CC0-1.0",
         "sha256": "cd" * 32,
         "description": "takes what is bright for what the dark says",
+        "notice": "",
     }
 
 

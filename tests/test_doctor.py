@@ -105,6 +105,7 @@ def test_a_model_that_cannot_be_loaded_is_bad_and_the_other_checks_go_on(monkeyp
         raise ModelError("no weights")
 
     monkeypatch.setattr(predict, "load", refused)
+    monkeypatch.setattr(predict, "describe", lambda model: refused(model, device="cpu"))
     found = checks()
     assert {name: check.sound for name, check in found.items()} == {
         "versions": True,

@@ -13,9 +13,12 @@ from fetometry.training.results import (
     parts_markdown,
     planes_markdown,
     summary_markdown,
+    volume_summary,
+    volumes_markdown,
 )
 
-CARDS = Path(__file__).resolve().parents[1] / "docs" / "models"
+ROOT = Path(__file__).resolve().parents[1]
+CARDS = ROOT / "docs" / "models"
 
 
 def card(model: str) -> str:
@@ -96,3 +99,34 @@ def test_the_results_are_of_groups_in_the_test_bucket_alone(name):
 def test_what_the_intervals_come_from_holds_no_test_patient():
     judged = cases("exam-fold-validation")
     assert TEST_BUCKET not in {bucket(case.dataset, case.group) for case in judged}
+
+
+def test_the_card_of_the_volume_model_is_of_what_ships_and_computed_from_its_results():
+    judged = read_cases(ROOT / "results" / "wang2019" / "cases" / "BRNDC-D~f0-r0~test.csv")
+    text, shipped = card("femur3d-phantom"), predict.catalogue()
+    assert volumes_markdown(judged) in text
+    for name in ("femur3d-phantom", "femur3d-roi-phantom"):
+        assert shipped[name].sha256 in text
+        assert predict.describe(name).notice == "phantom-trained: not for real volumes"
+    sha256 = shipped["femur3d-phantom"].sha256
+    assert {case.model for case in judged} == {f"femur3d-phantom {sha256[:12]}"}
+    assert {(case.bucket, case.split) for case in judged} == {(TEST_BUCKET, "test")}
+
+
+def test_the_readme_has_the_numbers_of_the_volume_model_s_results():
+    judged = read_cases(ROOT / "results" / "wang2019" / "cases" / "BRNDC-D~f0-r0~test.csv")
+    text = " ".join((ROOT / "README.md").read_text(encoding="utf-8").split())
+    for name in (
+        "FL, mean absolute difference (ADF)",
+        "end 1, distance (p1)",
+        "end 2, distance (p2)",
+    ):
+        line = next(one for one in volume_summary(judged) if one.name == name)
+        e = line.estimate
+        assert f"{e.value:.2f} mm ({e.low:.2f} to {e.high:.2f})" in text
+
+
+def test_the_shipped_models_of_volumes_weigh_3_mb_at_most():
+    shipped = predict.catalogue()
+    sizes = [shipped[n].path.stat().st_size for n in ("femur3d-phantom", "femur3d-roi-phantom")]
+    assert sum(sizes) <= 3_000_000

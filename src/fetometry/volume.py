@@ -18,12 +18,24 @@ from fetometry.types import SPACING_RANGE_MM, ModelRef
 #: The sizes of a voxel (slice, row, col) in mm.
 Spacing3d = tuple[float, float, float]
 
+#: Ends of a shaft nearer to each other than this are not believed: the shortest femur that anybody
+#: measures, at 13 weeks, is about as long.
+LEAST_APART_MM = 15.0
+
+#: Cubic millimetres in a millilitre.
+MM3_PER_ML = 1000.0
+
 #: How far from right angles, and from length 1, the directions of the axes may be.
 AXES_TOLERANCE = 1e-3
 
 
 def _identity() -> NDArray[np.float64]:
     return np.eye(3)[::-1].copy()
+
+
+def volume_ml(mask: Mask, spacing_mm: Spacing3d) -> float:
+    """Return the volume of the voxels of a mask (D, H, W), in mL."""
+    return float(np.count_nonzero(mask) * np.prod(spacing_mm) / MM3_PER_ML)
 
 
 def checked_spacing_3d(spacing_mm: Spacing3d) -> Spacing3d:
@@ -37,8 +49,9 @@ def checked_spacing_3d(spacing_mm: Spacing3d) -> Spacing3d:
     for value, most in zip(spacing_mm, (10 * high, high, high), strict=True):
         if not np.isfinite(value) or not low <= value <= most:
             raise SpacingError(
-                f"voxels must measure {low} to {high:g} mm (slices up to {10 * high:g} mm apart), "
-                f"got {' x '.join(f'{s:g}' for s in spacing_mm)}; is it in cm or in metres?"
+                f"voxels must measure {low} to {high:g} mm along rows and columns, and slices lie "
+                f"up to {10 * high:g} mm apart; got {' x '.join(f'{s:g}' for s in spacing_mm)} "
+                "(slices x rows x columns): is it in cm or in metres, or too coarse?"
             )
     slices, rows, cols = (float(value) for value in spacing_mm)
     return slices, rows, cols

@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,6 +23,7 @@ from tests.predict.solids import (
     SIZE,
     SOLID,
     SPACING,
+    TISSUE,
     VOXEL_MM,
     femur,
     meta,
@@ -148,6 +150,34 @@ def test_where_no_region_is_found_the_whole_volume_is_looked_at_and_flagged(tmp_
     found = load_volumes(model, device="cpu").predict(volume)
     assert (found.box, found.flags) == (WHOLE, ("roi-not-found",))
     assert found.mask.sum() / truth.sum() == pytest.approx(1, abs=0.05)
+
+
+def hidden(low, high):
+    """The femur, with the bone between two shares of its length dark as tissue."""
+    volume, _ = femur()
+    places = np.stack(np.indices(volume.shape), axis=-1) * np.array(SPACING)
+    along = ENDS_MM[1] - ENDS_MM[0]
+    share = (places - ENDS_MM[0]) @ along / (along @ along)
+    dark = (share >= low) & (share <= high)
+    voxels = np.where(dark, np.uint8(TISSUE), volume.voxels)
+    return replace(volume, voxels=voxels)
+
+
+def test_the_region_holds_all_parts_of_a_shaft_that_is_hidden_in_its_middle(tmp_path):
+    save(tmp_path / "roi.onnx", SOLID)
+    model = save(tmp_path / "main.onnx", {**SOLID, **HEATMAPS}, roi="roi.onnx", margin_mm=2.5)
+    found = load_volumes(model, device="cpu").predict(hidden(0.4, 0.6))
+    low, high = np.array(found.box.start) * SPACING, np.array(found.box.stop) * SPACING
+    assert (low <= ENDS_MM).all()
+    assert (high >= ENDS_MM).all()
+    assert "roi-not-found" not in found.flags
+
+
+def test_a_region_too_small_for_a_femur_is_not_believed(tmp_path):
+    save(tmp_path / "roi.onnx", SOLID)
+    model = save(tmp_path / "main.onnx", {**SOLID, **HEATMAPS}, roi="roi.onnx")
+    found = load_volumes(model, device="cpu").predict(hidden(0.2, 1.2))
+    assert (found.box, found.flags) == (WHOLE, ("roi-not-found",))
 
 
 def test_the_region_ends_where_the_volume_does(tmp_path):

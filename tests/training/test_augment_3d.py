@@ -7,7 +7,6 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the train extra")
 
-from fetometry.errors import RecipeError
 from fetometry.training import augment_3d
 from fetometry.training.recipe import Augment
 
@@ -174,8 +173,3 @@ def test_gain_and_gamma_change_grey_values_as_they_say_and_noise_is_of_the_size_
     noisy = augment_3d.photometric(grey, Augment(noise=0.05), rng())
     assert 0 < (noisy - grey).std() < 0.05 * 255 * 1.1
     assert noisy.shape == grey.shape
-
-
-def test_a_blur_is_refused():
-    with pytest.raises(RecipeError, match="blur_px is of pictures alone"):
-        augment_3d.photometric(torch.zeros(1, 1, 8, 8, 8), Augment(blur_px=1.0), rng())

@@ -140,3 +140,16 @@ def test_a_head_of_the_other_kind_is_refused_with_those_that_fit(write, text, ch
     check_heads(read_recipe(write(text)))
     with pytest.raises(RecipeError, match=rf"\[heads.(outline|ends)\]: {reason}"):
         check_heads(read_recipe(write(text), [change]))
+
+
+@pytest.mark.parametrize("change", ["blur_px=1.0", "keep_whole=true", "rotate_step_deg=20.0"])
+def test_changes_of_pictures_alone_are_refused_for_volumes(write, change):
+    with pytest.raises(RecipeError, match="are of pictures alone"):
+        read_recipe(write(SOLID), [f"augment.{change}"])
+
+
+def test_black_beyond_a_region_needs_a_region(write):
+    assert read_recipe(write(SOLID), ["input.black_beyond=true"]).input.black_beyond
+    for change in ("input.roi=", "input.box_error_mm=-1.0"):
+        with pytest.raises(RecipeError, match="black_beyond needs a roi, and box_error_mm"):
+            read_recipe(write(SOLID), ["input.black_beyond=true", "input.margin_mm=0.0", change])

@@ -69,6 +69,37 @@ def test_plain_windows_are_cut_from_the_middle_of_the_box(side):
         torch.testing.assert_close(shown[i, 0], grey[2:18], atol=0.01, rtol=0)
 
 
+def beyond(side, recipe, position=1):
+    """Grey of a plain window within and beyond the box of a volume, but for its edge."""
+    shown = side.plain(torch.tensor([position]), recipe, CPU)[0, 0]
+    low, high = side.boxes[position]
+    places = torch.stack(torch.meshgrid(*(torch.arange(n) for n in shown.shape), indexing="ij"), -1)
+    places = places + (low + high - 1) / 2 - (torch.tensor(shown.shape) - 1) / 2
+    depth = torch.minimum(places - low, high - 1 - places).amin(dim=-1)
+    return shown[depth > 1], shown[depth < -1]
+
+
+def test_beyond_the_region_there_is_black_only_where_that_is_asked_for(rows, folder):
+    given = {"roi": "roi", "margin_mm": 0.0}
+    plain, black = (toy3d.recipe(input={**given, **more}) for more in ({}, {"black_beyond": True}))
+    side = Solids.load(rows, plain, folder / "cache")
+    seen, cut = beyond(side, plain), beyond(side, black)
+    torch.testing.assert_close(cut[0], seen[0])
+    assert seen[1].mean() > 10
+    assert cut[1].max() == 0
+
+
+def test_the_box_that_is_shown_is_off_by_as_much_as_is_said(rows, folder):
+    given = {"roi": "roi", "margin_mm": 0.0, "black_beyond": True}
+    exact, off = (toy3d.recipe(input={**given, "box_error_mm": mm}) for mm in (0.0, 6.0))
+    side = Solids.load(rows, exact, folder / "cache")
+    black = [
+        (side.changed(torch.arange(3), recipe, 5, CPU)[0] == 0).float().mean(dim=(1, 2, 3, 4))
+        for recipe in (exact, off)
+    ]
+    assert not torch.allclose(*black)
+
+
 def test_the_truth_at_the_input_is_that_of_the_plain_windows(side):
     truth = side.at_input(toy3d.recipe())
     expected = torch.from_numpy(side.cache.ends).float() - torch.tensor([2.0, 0, 0])

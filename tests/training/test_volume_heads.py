@@ -15,6 +15,7 @@ from fetometry.training.heads.volumes import (
     heatmap_loss,
     hinge_distance_loss,
     hybrid_loss,
+    left_first,
     matched,
     printed_distance_loss,
     soft_argmax_3d,
@@ -199,7 +200,7 @@ def test_gradients_are_those_of_finite_differences(loss):
 
 
 @pytest.mark.parametrize("reduction", ["sum", "mean", "energy"])
-@pytest.mark.parametrize("order", ["given", "matched"])
+@pytest.mark.parametrize("order", ["given", "columns", "matched"])
 def test_the_truth_itself_costs_nothing_and_anything_else_more(reduction, order):
     heads = {
         "mask": SolidHead(),
@@ -248,6 +249,18 @@ def test_the_order_that_fits_better_is_what_the_heatmaps_are_compared_with():
     assert torch.equal(either.targets(crossed, truth()), crossed)
 
 
+def test_by_columns_the_left_end_is_the_first_map_s_whichever_end_it_is():
+    known = VolumeTruth(truth().mask.expand(2, -1, -1, -1, -1), torch.cat([ENDS, ENDS.flip(1)]))
+    assert torch.equal(left_first(known.ends), torch.cat([ENDS, ENDS]))
+    head = SolidEndsHead(order="columns")
+    targets = head.targets(torch.zeros(2, 2, *SHAPE), known)
+    assert hard_argmax_3d(targets).tolist() == [ENDS[0].tolist()] * 2
+    # a volume mirrored across the columns asks for its ends mirrored, and exchanged
+    mirrored = known.ends * torch.tensor([1, 1, -1]) + torch.tensor([0, 0, SHAPE[2] - 1])
+    turned = head.targets(torch.zeros(2, 2, *SHAPE), VolumeTruth(known.mask, mirrored))
+    torch.testing.assert_close(turned, targets.flip(4).flip(1))
+
+
 def test_the_heads_say_what_they_ask_of_the_network_and_what_it_means():
     mask, ends = SolidHead(), SolidEndsHead(sigma_voxels=2.5)
     assert (mask.output.channels, ends.output.channels) == (1, 2)
@@ -290,7 +303,7 @@ def test_a_few_steps_down_the_gradient_pull_overlapping_peaks_apart():
     [
         (SolidEndsHead, {"distance": "hard"}, "known: printed, hinge"),
         (SolidEndsHead, {"reduction": "none"}, "known: sum, mean, energy"),
-        (SolidEndsHead, {"order": "any"}, "known: given, matched"),
+        (SolidEndsHead, {"order": "any"}, "known: given, columns, matched"),
         (SolidEndsHead, {"gamma": -1.0}, "not be negative"),
         (SolidEndsHead, {"sigma_voxels": 0.0}, "must be positive"),
         (SolidEndsHead, {"sharpness": 0.0}, "must be positive"),

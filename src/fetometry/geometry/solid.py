@@ -81,12 +81,29 @@ def largest_component_3d(mask: Mask) -> tuple[Mask, int]:
     Raises:
         MeasurementError: the mask is empty.
     """
+    labels, sizes = _sized(mask)
+    return labels == 1 + int(np.argmax(sizes)), int(np.count_nonzero(_counting(sizes)))
+
+
+def counting_components_3d(mask: Mask) -> Mask:
+    """Return all parts of a mask (D, H, W) that count as structures, as `largest_component_3d`.
+
+    Raises:
+        MeasurementError: the mask is empty.
+    """
+    labels, sizes = _sized(mask)
+    return np.concatenate([[False], _counting(sizes)])[labels]
+
+
+def _sized(mask: Mask) -> tuple[NDArray[np.int32], NDArray[np.intp]]:
     labels, count = labels_3d(mask)
     if not count:
         raise MeasurementError("nothing was found in the volume")
-    sizes = np.bincount(labels.ravel())[1:]
-    counted = int(np.count_nonzero(sizes >= 0.1 * sizes.max()))
-    return labels == 1 + int(np.argmax(sizes)), counted
+    return labels, np.bincount(labels.ravel())[1:]
+
+
+def _counting(sizes: NDArray[np.intp]) -> NDArray[np.bool_]:
+    return np.asarray(sizes >= 0.1 * sizes.max())
 
 
 def boundary(mask: Mask) -> Mask:

@@ -10,16 +10,10 @@ from fetometry.geometry.solid import Box, Mask, bounding_box
 from fetometry.measure.checks import Check, size_checks
 from fetometry.measure.limits import FEMUR
 from fetometry.types import VolumeFinding
-from fetometry.volume import Spacing3d, Volume, VolumePrediction
-
-#: Cubic millimetres in a millilitre.
-MM3_PER_ML = 1000.0
+from fetometry.volume import LEAST_APART_MM, Spacing3d, Volume, VolumePrediction, volume_ml
 
 #: What lies within so many voxels, or within so many mm, is at a place: the larger of the two.
 NEAR_VOXELS, NEAR_MM = 2.0, 2.0
-
-#: Two ends nearer to each other are one seen twice: a shaft is as long at 15 weeks.
-LEAST_APART_MM = 15.0
 
 
 def measure_volume(volume: Volume, prediction: VolumePrediction, notice: str = "") -> VolumeFinding:
@@ -58,11 +52,6 @@ def measure_volume(volume: Volume, prediction: VolumePrediction, notice: str = "
         flags=tuple(dict.fromkeys((*raised, *prediction.flags, *trained))),
         notice=notice,
     )
-
-
-def volume_ml(mask: Mask, spacing_mm: Spacing3d) -> float:
-    """Return the volume of the voxels of a mask, in mL."""
-    return float(np.count_nonzero(mask) * np.prod(spacing_mm) / MM3_PER_ML)
 
 
 def _cropped(prediction: VolumePrediction) -> tuple[Box, Mask | None]:

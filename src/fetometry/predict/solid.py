@@ -13,20 +13,18 @@ from fetometry.geometry.solid import (
     Box,
     Mask,
     bounding_box,
+    counting_components_3d,
     largest_component_3d,
     peaks,
 )
 from fetometry.predict.resample import Grid, inside
+from fetometry.volume import LEAST_APART_MM
 
 #: Spots of each heatmap that are looked at for an end: the highest, at least this high of 1.
 MOST_SPOTS, LEAST_SPOT = 5, 0.05
 
 #: Spots nearer to each other than this, in voxels of the network, are one.
 SPOTS_APART = 2.0
-
-#: Ends nearer to each other than this, in mm, are taken only where there are no others: a femur
-#: is about as long at 15 weeks.
-LEAST_APART_MM = 15.0
 
 Level = NDArray[np.floating[Any]]
 
@@ -51,16 +49,15 @@ class Structure:
         return whole
 
 
-def structure_box(logits: Level, grid: Grid) -> tuple[Box, int] | None:
-    """Return the box in source voxels of the largest structure, and how many are there.
+def region_box(logits: Level, grid: Grid) -> Box | None:
+    """Return the box in source voxels of all structures, or None where nothing is above 0.
 
-    `logits` (d, h, w) lie on the grid. None where nothing is above 0.
+    A shaft that is hidden in its middle is seen in parts. `logits` (d, h, w) lie on the grid.
     """
     mask = logits > 0
     if not mask.any():
         return None
-    largest, count = largest_component_3d(mask)
-    return grid.source_box(bounding_box(largest)), count
+    return grid.source_box(bounding_box(counting_components_3d(mask)))
 
 
 def structure(logits: Level, grid: Grid) -> Structure | None:
@@ -69,10 +66,11 @@ def structure(logits: Level, grid: Grid) -> Structure | None:
     Only its own box is looked at in source voxels, which may be many times the network's. None
     where nothing is above 0, or so little that no source voxel is.
     """
-    found = structure_box(logits, grid)
-    if found is None:
+    mask = logits > 0
+    if not mask.any():
         return None
-    box, count = found
+    largest, count = largest_component_3d(mask)
+    box = grid.source_box(bounding_box(largest))
     mask = inside(logits, grid, box)
     if not mask.any():
         return None

@@ -15,13 +15,17 @@ from fetometry.predict.catalogue import ModelInfo, named_by
 from fetometry.predict.engine import Engine
 from fetometry.predict.predictor import opened
 from fetometry.predict.resample import Grid, grid_over, resample
-from fetometry.predict.solid import choose_ends, structure, structure_box
+from fetometry.predict.solid import choose_ends, region_box, structure
 from fetometry.volume import Spacing3d, Volume, VolumePrediction
 
 #: How many channels an output of each kind has.
 _CHANNELS = {"solid": 1, "solid-ends": 2}
 
 Levels = dict[str, NDArray[np.float32]]
+
+#: A region of interest that is shorter than this from corner to corner holds a part of a shaft
+#: alone: all of the volume is searched instead. At 20 weeks a femur is as long.
+LEAST_REGION_MM = 30.0
 
 
 @dataclass(frozen=True)
@@ -129,10 +133,11 @@ class VolumePredictor:
             return whole, ()
         grid, levels = self.roi.look(volume, whole)
         logits = self.roi._of_kind("solid", levels)
-        found = None if logits is None else structure_box(logits[0], grid)
-        if found is None:
+        found = None if logits is None else region_box(logits[0], grid)
+        spacing = volume.known_spacing_mm
+        if found is None or np.linalg.norm(np.multiply(found.shape, spacing)) < LEAST_REGION_MM:
             return whole, ("roi-not-found",)
-        return _grown(found[0], self.info.margin_mm, volume.known_spacing_mm, whole), ()
+        return _grown(found, self.info.margin_mm, spacing, whole), ()
 
 
 def _shape(grey: NDArray[np.uint8]) -> Shape3d:

@@ -12,7 +12,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from fetometry.errors import RecipeError
 from fetometry.training import augment
 from fetometry.training.recipe import Augment
 
@@ -84,12 +83,6 @@ def warp(volume: Tensor, matrix: Tensor, size: tuple[int, ...]) -> Tensor:
 
 
 def photometric(grey: Tensor, changes: Augment, rng: torch.Generator) -> Tensor:
-    """Change gamma, gain and noise of windows (B, 1, d, h, w) in 0 to 255.
-
-    Raises:
-        RecipeError: a blur is asked for, which volumes do not have.
-    """
-    if changes.blur_px:
-        raise RecipeError("[augment]: blur_px is of pictures alone")
+    """Change gamma, gain and noise of windows (B, 1, d, h, w) in 0 to 255."""
     flat = grey.flatten(3)  # gamma, gain and noise do not know of neighbours
     return augment.photometric(flat, changes, rng).view_as(grey)

@@ -29,9 +29,8 @@ from fetometry.training.metrics_3d import (
     missed_mask,
     score_ends,
     score_mask,
-    volume_ml,
 )
-from fetometry.volume import Volume, VolumePrediction
+from fetometry.volume import Volume, VolumePrediction, volume_ml
 
 #: The kinds of output of a model of volumes.
 SOLID, ENDS = "solid", "solid-ends"

@@ -225,6 +225,10 @@ def _state(path: Path) -> dict[str, Tensor]:
         raise RecipeError(f"{path}: not a checkpoint of this network ({reason})") from None
 
 
+#: What a run that starts from another's weights may have anew: outputs, and who judges them.
+_REPLACEABLE = ("network.outputs.", "opponent.")
+
+
 def _fill(system: System, path: Path, *, new_outputs: bool = False) -> None:
     """Load a checkpoint's weights into a system; of its outputs either may have more.
 
@@ -238,7 +242,7 @@ def _fill(system: System, path: Path, *, new_outputs: bool = False) -> None:
         reason = str(error).partition("\n")[0]
         raise RecipeError(f"{path}: not a checkpoint of this network ({reason})") from None
     for verb, names in (("lacks", result.missing_keys), ("has", result.unexpected_keys)):
-        others = [name for name in names if not name.startswith("network.outputs.")]
+        others = [name for name in names if not name.startswith(_REPLACEABLE)]
         if others:
             raise RecipeError(f"{path}: not a checkpoint of this network (it {verb} {others[0]})")
 

@@ -18,10 +18,8 @@ from fetometry.errors import DataError, MeasurementError
 from fetometry.geometry import Points
 from fetometry.geometry.solid import Mask, boundary, bounding_box, distances_mm
 from fetometry.training.metrics import dice
-
-Spacing = tuple[float, float, float]
-
-MM3_PER_ML = 1000.0
+from fetometry.volume import Spacing3d as Spacing
+from fetometry.volume import volume_ml
 
 
 @dataclass(frozen=True)
@@ -51,11 +49,6 @@ def jaccard(one: Mask, other: Mask) -> float:
     """Return intersection over union of two masks of one shape; two empty masks agree wholly."""
     union = np.count_nonzero(one | other)
     return 1.0 if union == 0 else float(np.count_nonzero(one & other) / union)
-
-
-def volume_ml(mask: Mask, spacing_mm: Spacing) -> float:
-    """Return the volume of the voxels of a mask, in mL."""
-    return float(np.count_nonzero(mask) * np.prod(spacing_mm) / MM3_PER_ML)
 
 
 def boundary_distances_mm(one: Mask, other: Mask, spacing_mm: Spacing) -> NDArray[np.float64]:

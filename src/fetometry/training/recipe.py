@@ -58,7 +58,8 @@ class Input:
 
     With a `depth` these are windows of a volume, of cubes of `voxel_mm`. `roi` is the model that
     finds the region of interest, which is grown by `margin_mm` on every side; without one the
-    network sees the whole volume.
+    network sees the whole volume. Measuring shows black beyond that region: with `black_beyond`
+    training does so too, its box moved by up to `box_error_mm` on each side.
     """
 
     size: tuple[int, int]
@@ -68,12 +69,16 @@ class Input:
     voxel_mm: float = 0.0
     margin_mm: float = 0.0
     roi: str = ""
+    black_beyond: bool = False
+    box_error_mm: float = 0.0
 
     def __post_init__(self) -> None:
         if self.depth < 0 or (self.depth > 0) != (self.voxel_mm > 0):
             raise RecipeError("depth and voxel_mm go together: windows of a volume have both")
         if self.margin_mm < 0 or (not self.of_volumes and (self.margin_mm or self.roi)):
             raise RecipeError("roi and margin_mm are of volumes, and no margin is negative")
+        if (self.black_beyond and not self.roi) or self.box_error_mm < 0:
+            raise RecipeError("black_beyond needs a roi, and box_error_mm must not be negative")
 
     @property
     def of_volumes(self) -> bool:
@@ -236,8 +241,7 @@ def from_tree(tree: Mapping[str, Any], where: str) -> Recipe:
     parts: dict[str, Any] = {
         key: strict(cls, tree.get(key, {}), f"{where}: [{key}]") for key, cls in sections.items()
     }
-    if not parts["input"].of_volumes and not all(parts["data"].cache_size):
-        raise RecipeError(f"{where}: [data]: cache_size is missing: pictures are kept at that size")
+    _check_kind(parts["input"], parts["data"], parts["augment"], where)
     if tree.get("adversary") is not None:
         parts["adversary"] = strict(Adversary, tree["adversary"], f"{where}: [adversary]")
     return Recipe(
@@ -248,6 +252,16 @@ def from_tree(tree: Mapping[str, Any], where: str) -> Recipe:
         heads={name: _component(t, f"{where}: [heads.{name}]") for name, t in heads.items()},
         **parts,
     )
+
+
+def _check_kind(given: Input, data: Data, changes: Augment, where: str) -> None:
+    """Refuse what pictures need and do not have, and what volumes have and do not know."""
+    if not given.of_volumes and not all(data.cache_size):
+        raise RecipeError(f"{where}: [data]: cache_size is missing: pictures are kept at that size")
+    if given.of_volumes and any((changes.keep_whole, changes.rotate_step_deg, changes.blur_px)):
+        raise RecipeError(
+            f"{where}: [augment]: keep_whole, rotate_step_deg and blur_px are of pictures alone"
+        )
 
 
 def _dropped(tree: dict[str, Any], key: str) -> None:

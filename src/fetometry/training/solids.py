@@ -70,7 +70,9 @@ class Solids:
             augment_3d.random_map(self.boxes[i], recipe.input.shape, recipe.augment, rng)
             for i in position.tolist()
         ]
-        grey, truth = self._windows(position, maps, recipe, device)
+        off = recipe.input.box_error_mm / recipe.input.voxel_mm
+        moved = off * (2 * torch.rand(len(position), 2, 3, generator=rng) - 1) if off else 0.0
+        grey, truth = self._windows(position, maps, recipe, device, moved)
         return augment_3d.photometric(grey, recipe.augment, rng), truth
 
     def plain(self, position: Tensor, recipe: Recipe, device: torch.device) -> Tensor:
@@ -83,12 +85,21 @@ class Solids:
         return augment_3d.plain_map((box[0] + box[1] - 1) / 2, recipe.input.shape)
 
     def _windows(
-        self, position: Tensor, maps: Sequence[Tensor], recipe: Recipe, device: torch.device
+        self,
+        position: Tensor,
+        maps: Sequence[Tensor],
+        recipe: Recipe,
+        device: torch.device,
+        off: Tensor | float = 0.0,
     ) -> tuple[Tensor, VolumeTruth]:
+        """Return windows of volumes under maps; `off` (B, 2, 3) moves the sides of their boxes."""
         size = recipe.input.shape
         grey, masks, ends = [], [], []
-        for i, matrix in zip(position.tolist(), maps, strict=True):
+        boxes = self.boxes[position] + off
+        for i, matrix, box in zip(position.tolist(), maps, boxes, strict=True):
             levels = np.stack(self.cache.volume(i))  # (2, D, H, W)
+            if recipe.input.black_beyond:
+                levels[0] = _only(levels[0], box)
             moved = augment_3d.warp(torch.from_numpy(levels).to(device), matrix.to(device), size)
             grey.append(moved[:1])
             masks.append((moved[1:] > 0.5).float())
@@ -98,10 +109,11 @@ class Solids:
         return torch.stack(grey), truth
 
     def seen(self, position: int, recipe: Recipe, outputs: Meanings, maps: Maps) -> Seen:
-        """Measure one window as the predictor would, from the outputs of a network.
+        """Measure one window about the true box, from the outputs of a network.
 
-        What is missed: of the mask 1 less its Dice, of the ends their mean displacement as a
-        share of the length.
+        The predictor's box is found, not known, and beyond it the predictor sees black, where this
+        window shows what is there. What is missed: of the mask 1 less its Dice, of the ends their
+        mean displacement as a share of the length.
         """
         size, voxel_mm = recipe.input.shape, recipe.input.voxel_mm
         index = torch.tensor([position])
@@ -123,6 +135,15 @@ class Solids:
                 misses["ends"] = float(np.mean(score.displacements_mm)) / length
                 found_mm = length + score.length_error_mm
         return Seen("femur", length if found_mm is not None else None, found_mm, None, misses)
+
+
+def _only(voxels: NDArray[np.uint8], box: Tensor) -> NDArray[np.uint8]:
+    """Return a volume (D, H, W) with black beyond a box (2, 3)."""
+    limits = zip(*box.round().int().tolist(), strict=True)
+    inside = tuple(slice(max(0, low), max(0, high)) for low, high in limits)
+    kept = np.zeros_like(voxels)
+    kept[inside] = voxels[inside]
+    return kept
 
 
 def _box(mask: Mask, recipe: Recipe) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ from fetometry.training.sweep.page import put
 from fetometry.training.sweep.systems import write_systems
 
 ROOT = Path(__file__).resolve().parents[3]
-PAPERS = ("qazi2023", "sobhaninia2019", "zhang2020", "wang2023")
+PAPERS = ("qazi2023", "sobhaninia2019", "zhang2020", "wang2023", "wang2019")
 
 
 def page(tmp_path, text):

@@ -17,6 +17,7 @@ PAPERS = {
     "qazi2023": ("setting-curve.png", "loss-curves.png", "panels.jpg"),
     "sobhaninia2019": ("loss-curves.png", "panels.jpg"),
     "zhang2020": ("bars.png", "loss-curves.png", "panels.jpg", "saliency.jpg"),
+    "wang2019": ("bland-altman.png", "loss-curves.png", "panels.jpg"),
     "wang2023": ("parameter-accuracy.png", "loss-curves.png", "panels.jpg"),
 }
 
@@ -73,15 +74,14 @@ def test_table_and_numbers_come_again_from_the_results_of_every_image(reproduced
 def test_the_exported_models_measure_through_the_ordinary_command(reproduced, tmp_path):
     _, runs, _ = reproduced
     model = next(runs.glob("*/f0-r0/model.onnx"))
-    run("phantom", "head", "--out", tmp_path / "head.png")
-    result = CliRunner().invoke(
-        app,
-        [
-            *("measure", str(tmp_path / "head.png"), "--mm-per-px", "0.2", "--model", str(model)),
-            *("--plane", "head", "--out", str(tmp_path / "out")),
-        ],
-    )
+    shown = next(runs.glob("volumes-*/p*[0-9].nii.gz"), None)
+    how = ()
+    if shown is None:
+        shown, how = tmp_path / "head.png", ("--mm-per-px", "0.2", "--plane", "head")
+        run("phantom", "head", "--out", shown)
+    asked = ("measure", shown, "--model", model, *how, "--out", tmp_path / "out")
+    result = CliRunner().invoke(app, [str(word) for word in asked])
     exam = json.loads((tmp_path / "out" / "exam.json").read_text(encoding="utf-8"))
     # trained for seconds: it measures, or it says why not
     assert result.exit_code in (0, 1), result.output
-    assert len(exam["findings"]) + len(exam["problems"]) >= 1
+    assert len(exam["findings"]) + len(exam["volumes"]) + len(exam["problems"]) >= 1

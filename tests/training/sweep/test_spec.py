@@ -87,7 +87,7 @@ def test_a_folder_has_a_name_that_every_file_system_takes():
         ("repeats = 2", "repeats = 0", "repeats must be 1 or more"),
         ("phantoms = 3", 'phantoms = "3"', "phantoms must be int"),
         ("x = 0.02", 'x = "0.02"', "x must be a number"),
-        ("x = 0.02", "y = 0.02", "unknown key 'y'; allowed: x, name, set.*small, folded, smoke"),
+        ("x = 0.02", "y = 0.02", "unknown key 'y'; allowed: x, name, recipe, set.*small, folded"),
         ('budgets = ["small"]', 'budgets = ["tiny"]', "unknown budget 'tiny'; known: small"),
         ('name = "broken"', 'name = "RATE=0.02"', "cannot be told from 'rate=0.02'"),
         ('name = "broken"', 'name = "λ"', "a name of its own"),
@@ -158,3 +158,20 @@ def test_every_sweep_in_the_repository_can_be_planned_in_every_budget():
         assert spec.paper == path.stem
         for budget in spec.budgets:
             assert plan(spec, budget)
+
+
+def test_a_cell_with_a_recipe_of_its_own_takes_nothing_of_the_budget(tmp_path):
+    path = toy_sweep.write(tmp_path)
+    spec = read_spec(path)
+    own = spec.recipe_path.with_name("own.toml")
+    own.write_text(spec.recipe_path.read_text().replace('name = "', 'name = "own-'))
+    added = '\n[[cells]]\nname = "own"\nrecipe = "own.toml"\nset = ["fit.seed=7"]\n'
+    path.write_text(path.read_text() + added)
+    spec = read_spec(path)
+    (run,) = plan(spec.only(["own"]), "small")
+    assert (run.recipe_path, run.drop) == (own, ())
+    assert [one for one in run.overrides if not one.startswith("data.fold")] == ["fit.seed=7"]
+    assert all(run.recipe_path is None for run in plan(spec.only([spec.cells[0].name]), "small"))
+    own.unlink()
+    with pytest.raises(RecipeError, match=r"own\.toml, of 'own', is not with"):
+        read_spec(path)

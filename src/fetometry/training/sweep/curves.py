@@ -152,10 +152,11 @@ def _by_epoch(points: Sequence[CurvePoint], name: str) -> tuple[list[int], list[
     return epochs, [mean(values[epoch]) for epoch in epochs]
 
 
-def _val_names(names: Sequence[str]) -> list[str]:
-    """Return the validation curves to draw: in mm where they are, else the error in %."""
+def _val_names(names: Sequence[str], points: Sequence[CurvePoint]) -> list[str]:
+    """Return the validation curves to draw of a cell: in mm where it has any, else the error."""
+    own = {point.name for point in points}
     mm = [n for n in names if re.fullmatch(r"val_[A-Z]+_mm", n)]
-    return mm or [n for n in names if n == "val_error"]
+    return mm if own.intersection(mm) else [n for n in names if n == "val_error"]
 
 
 def _loss_panel(axes: Axes, points: Sequence[CurvePoint], names: Sequence[str], style: str) -> None:
@@ -164,10 +165,10 @@ def _loss_panel(axes: Axes, points: Sequence[CurvePoint], names: Sequence[str], 
         epochs, values = _by_epoch(points, name)
         if not epochs:
             continue
-        label = name.replace("_", " ").replace("val", "validation")
+        label = name.replace("_", " ").replace("val", "validation").replace("error", "error, %")
         axes.plot(
             epochs, values, linewidth=1.2, linestyle=style,
-            color=DARK if name == "loss" else COLOURS[i % 6],
+            color=DARK if name in ("loss", "val_error") else COLOURS[i % 6],
             marker="." if len(epochs) < 4 else "",
             label="training loss" if name == "loss" else label,
         )  # fmt: skip
@@ -181,7 +182,7 @@ def _cell_panels(pair: Sequence[Axes], drawn: Drawn, cell: str) -> None:
     points = [point for point in drawn.results.curves if point.cell == cell]
     names = list(dict.fromkeys(point.name for point in drawn.results.curves))
     _loss_panel(pair[0], points, [name for name in names if name.startswith("loss")], "-")
-    _loss_panel(pair[1], points, _val_names(names), "--")
+    _loss_panel(pair[1], points, _val_names(names, points), "--")
     for axes in pair:
         axes.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     pair[0].tick_params(labelbottom=False)

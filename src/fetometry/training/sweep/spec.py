@@ -303,7 +303,9 @@ def read_spec(path: Path) -> Spec:
     recipe_path = _found(head.recipe, path)
     for cell in cells:
         if cell.recipe and not recipe_path.with_name(cell.recipe).is_file():
-            raise RecipeError(f"{where}: {cell.recipe} of {cell.name!r} is not beside {head.recipe}")
+            raise RecipeError(
+                f"{where}: {cell.recipe}, of {cell.name!r}, is not with {head.recipe}"
+            )
     return Spec(**vars(head), recipe_path=recipe_path, budgets=budgets, cells=cells)
 
 
