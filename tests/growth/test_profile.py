@@ -69,6 +69,7 @@ BAD = [
     ('[charts]\nHC = "nichd"', r"no chart 'nichd'; there are"),
     ('[charts]\nHC = "who2017_ac"', r"who2017_ac is for AC, not for HC"),
     ("[charts]\nHC = 3", r"HC must be a list, got 3"),
+    ('[charts]\nHC = ["who2017_hc", "who2017_hc"]', r"HC must name each chart once"),
     ('[charts]\nfiles = ["none.toml"]', r"none\.toml: cannot be read"),
     ('[weight]\nformulas = ["hadlock1984_ga_hc"]', r"is for dating, not for weight"),
     ("[weight]\nformulas = []", r"formulas must name one formula or more"),

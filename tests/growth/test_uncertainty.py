@@ -164,3 +164,18 @@ def test_a_range_on_a_chart_of_curves_ends_at_its_outermost():
         chart, value, 224, value_interval=(0.7 * value, 1.05 * value), age_interval=None
     )
     assert centile_interval(found)[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("ends", [(0.1, 1.9), (0.9, 5.5), (0.1, 5.5)])
+def test_a_range_is_not_known_where_an_end_is_no_size_of_a_fetus(ends):
+    chart = KNOWN.chart("intergrowth21_hc")
+    value = float(chart.median(189))
+    interval = (ends[0] * value, ends[1] * value)
+    assert z_interval(chart, value, 189, value_interval=interval, age_interval=None) is None
+
+
+def test_an_exam_whose_intervals_reach_beyond_every_fetus_is_placed_all_the_same():
+    wide = [Size("HC", 250.0, (1.0, 2000.0)), Size("AC", 220.0, (1.0, 2000.0))]
+    (placed, *_) = assess(wide, Dates(ga_days=189)).placements
+    assert placed.z is not None
+    assert placed.centile_interval is None

@@ -5,6 +5,7 @@ import json
 import weakref
 
 import cv2
+import numpy as np
 import pytest
 
 import fetometry
@@ -65,6 +66,14 @@ def test_pictures_and_volumes_of_one_folder_are_measured_together(bright, bone, 
     assert [found.source[-5:] for found in exam.volumes] == ["b.mha"]
     assert {entry.name for entry in exam.selected} == {"HC", "BPD", "OFD"}
     assert exam.software.endswith("(bright 1.0 cpu, bone 1.0 cpu)")
+
+
+def test_a_mask_is_not_taken_for_ultrasound(bone, tmp_path):
+    painted_in = np.where(voxels() > 0, np.uint8(1), np.uint8(0))
+    path = save_volume(tmp_path / "leg_seg.nii.gz", painted_in)
+    exam = fetometry.measure(path)
+    assert exam.volumes == ()
+    assert "this is a mask, not ultrasound" in exam.problems[0].reason
 
 
 def test_one_bad_volume_stops_neither_the_others_nor_the_pictures(bright, bone, tmp_path):

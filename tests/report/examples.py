@@ -1,10 +1,12 @@
 """Hand-made findings with known numbers."""
 
 from dataclasses import replace
+from datetime import date
 
 import numpy as np
 
 from fetometry.geometry import Ellipse
+from fetometry.growth import Dates, Growth, Size, assess
 from fetometry.types import Exam, Finding, Measurement, ModelRef, Problem, Selected, Spacing
 
 MODEL = ModelRef("head-test", "0123456789abcdef" * 4, "CC-BY-4.0")
@@ -140,12 +142,20 @@ def exam(*findings, problems=(), selected=(), name=""):
     return Exam(tuple(findings), tuple(problems), "fetometry 9.8.7", tuple(selected), name)
 
 
+def growth() -> Growth:
+    """An AC and an FL at 20 weeks by LMP and CRL, with a weight, curves, ratio and a refusal."""
+    dates = Dates(
+        lmp=date(2026, 1, 1), crl_mm=60.0, crl_date=date(2026, 3, 25), exam=date(2026, 5, 21)
+    )
+    return assess([Size("AC", 150.0), Size("FL", 32.0), Size("OFD", 9.0)], dates)
+
+
 def full_exam():
     """One of everything: planes, intervals, flags, no spacing, two spacings, what was refused."""
     kept = replace(abdomen(fetus="A"), quality=0.8125, exam="0f1e")
     first = head(flags=("cut-by-edge", "unusual-shape"), interval=(80.0, 90.0))
     means = selected(kept, count=3, how="mean", flags=("sizes-disagree",))
-    return exam(
+    whole = exam(
         first,
         head(
             source="scans/köln 中/two.dcm", mm=(0.123456789, 0.2), spacing_source="dicom-region-2"
@@ -161,3 +171,4 @@ def full_exam():
         selected=(*selected(first, count=2), *means, *selected(femur())),
         name="ward 3",
     )
+    return replace(whole, growth={"A": growth()})

@@ -37,7 +37,7 @@ def saved(folder, document):
 
 def test_the_document_has_the_promised_keys(document):
     assert list(document) == [
-        *("schema", "software", "name", "selected", "findings", "volumes", "problems"),
+        *("schema", "software", "name", "selected", "findings", "volumes", "problems", "growth"),
     ]
     assert document["name"] == "ward 3"
     assert document["schema"] == "fetometry-exam/1"
@@ -105,6 +105,18 @@ def test_reading_back_gives_what_was_written_to_the_written_digits(tmp_path):
             assert replace(two, value=1.0, value_px=1.0) == replace(one, value=1.0, value_px=1.0)
 
 
+def test_growth_comes_back_whole_but_for_the_samples_of_its_curves(tmp_path):
+    before = full_exam()
+    (path,) = write(before, tmp_path, ["json"])
+    ours, theirs = before.growth["A"], read_exam(path).growth["A"]
+    assert list(before.growth) == ["A"]
+    assert [placed.name for placed in theirs.placements] == ["AC", "FL"]
+    for one, two in zip(ours.curves, theirs.curves, strict=True):
+        assert replace(one, values=()) == replace(two, values=())
+        assert np.allclose(one.values, two.values, atol=5.1e-5)
+    assert replace(ours, curves=()) == replace(theirs, curves=())
+
+
 def test_hc_from_the_written_ellipse_and_spacing_is_the_written_hc(document):
     for finding in document["findings"][:2]:
         form = finding["ellipse"]
@@ -130,7 +142,7 @@ def test_the_text_keeps_numbers_side_by_side_and_letters_readable():
     text = exam_json(full_exam())
     assert "köln 中/two.dcm" in text
     assert '"center_px": [200.25, 300.75]' in text
-    assert len(text.splitlines()) < 240
+    assert len(text.splitlines()) < 340
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf")])
@@ -185,6 +197,14 @@ def change(document, path, value):
         (["selected", 0, "count"], 0),
         (["selected", 0, "sd"], KeyError),
         (["selected", 0, "flags"], ["bent", "bent"]),
+        (["growth"], []),
+        (["growth", "A", "schema"], "fetometry-growth/2"),
+        (["growth", "A", "age"], KeyError),
+        (["growth", "A", "age", "source"], "guess"),
+        (["growth", "A", "placements", 0, "centile"], 101),
+        (["growth", "A", "placements", 0, "z_interval"], [0.1]),
+        (["growth", "A", "placements", 0, "chart"], ""),
+        (["growth", "A", "curves", 0, "unit"], "cm"),
     ],
 )
 def test_a_broken_document_does_not_fit_the_schema(validator, document, path, value):
@@ -228,7 +248,7 @@ def test_a_document_of_the_first_version_is_valid_and_read_with_plain_values(tmp
     assert finding.ellipse == Ellipse((100.0, 200.0), (50.0, 40.0), 0.0)
     assert (finding.quality, finding.fetus, finding.exam) == (1.0, "", "")
     assert read.problems == (Problem("x.png", None, "not an image", "refused", ""),)
-    assert (read.selected, read.name) == ((), "")
+    assert (read.selected, read.name, read.growth) == ((), "", {})
     assert exam_json(read_exam(saved(tmp_path, json.loads(exam_json(read))))) == exam_json(read)
 
 
@@ -247,7 +267,7 @@ def test_every_part_of_the_schema_is_described():
 
 
 def test_unknown_keys_of_later_versions_are_passed_over(tmp_path, document, validator):
-    document["growth"] = []
+    document["pregnancy"] = []
     document["findings"][0]["doppler"] = {"ri": 0.7}
     document["findings"][0]["measurements"][0]["centile"] = 50
     validator.validate(document)
@@ -277,6 +297,13 @@ def test_another_version_is_refused_by_name(tmp_path, document, schema):
         (["selected", 0, "count"], KeyError, "item 1 of selected lacks 'count'"),
         (["selected", 1, "value"], None, "item 2 of selected: a finite number"),
         (["selected"], None, "selected must be a list"),
+        (["growth"], [], "growth"),
+        (["growth", "A", "schema"], "fetometry-growth/2", "must be fetometry-growth/1"),
+        (["growth", "A", "age", "days"], KeyError, "growth.age lacks 'days'"),
+        (["growth", "A", "age", "days"], "140", "growth.age.days: float is needed"),
+        (["growth", "A", "age", "days"], -140, "positive"),
+        (["growth", "A", "placements", 0, "z_interval"], [0.1], "must have 2 items"),
+        (["growth", "A", "curves", 0, "values"], 3, "must be a list"),
     ],
 )
 def test_a_broken_document_is_refused_with_its_place(tmp_path, document, path, value, told):

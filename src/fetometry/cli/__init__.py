@@ -11,12 +11,13 @@ from typing import Annotated
 import typer
 
 import fetometry
-from fetometry.cli import phantoms
+from fetometry.cli import phantoms, sr
 from fetometry.cli.console import screen
 from fetometry.cli.growing import charts, growth
 from fetometry.cli.installation import doctor, models
 from fetometry.cli.judging import compare, evaluate, table
 from fetometry.cli.measuring import demo, measure
+from fetometry.cli.reporting import report
 from fetometry.cli.sweeping import collect, reproduce, sweep, systems
 from fetometry.cli.training import export, export_data, prepare, train
 
@@ -27,13 +28,14 @@ app = typer.Typer(
     help="Measures the fetus in ultrasound. Research use only; not for diagnosis.",
 )
 COMMANDS = (
-    *(measure, growth, charts, demo, doctor, models),
+    *(measure, report, growth, charts, demo, doctor, models),
     *(evaluate, table, compare, prepare, train, export, export_data),
     *(sweep, reproduce, collect, systems),
 )
 for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(phantoms.app, name="phantom")
+app.add_typer(sr.app, name="sr")
 
 
 def _version(wanted: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fetometry.cli import options
+from fetometry.cli import dates, options
 from fetometry.cli.console import REFUSED, plain_errors, remark, say, watched
 from fetometry.cli.show import show_exams
 from fetometry.errors import SpacingError, UsageError
@@ -25,9 +25,17 @@ SpacingOption = Annotated[
     Path | None,
     typer.Option(help="CSV with image,mm_per_px (and fetus: A or B), or the word ruler"),
 ]
-Write = Annotated[str, typer.Option(help="any of overlay,picture,json,csv,summary,hc18")]
+Write = Annotated[
+    str,
+    typer.Option(
+        help="any of overlay,picture,json,csv,summary,hc18,html,pdf,chart,sr,sc,seg,sr1500"
+    ),
+]
 Select = Annotated[
-    str, typer.Option(help="which of several images counts: best, median, mean or last")
+    str | None,
+    typer.Option(
+        help="which of several images counts: best, median, mean or last; else as the profile says"
+    ),
 ]
 Fetus = Annotated[str, typer.Option(help="of twins, the one that is shown: A or B")]
 
@@ -68,12 +76,21 @@ def _said(
 
 
 def _run(
-    paths: Sequence[Path], settings: Settings, folder: Path, kinds: Iterable[str]
+    paths: Sequence[Path],
+    settings: Settings,
+    folder: Path,
+    kinds: Iterable[str],
+    previous: Path | None = None,
 ) -> list[Exam]:
     from fetometry import pipeline
 
     exams, written = pipeline.measure_into(
-        folder, paths, settings, kinds=kinds, watch=lambda files: watched(files, "measuring")
+        folder,
+        paths,
+        settings,
+        kinds=kinds,
+        watch=lambda files: watched(files, "measuring"),
+        previous=previous,
     )
     show_exams(exams)
     names = [path.relative_to(folder).as_posix() for path in written]
@@ -99,8 +116,17 @@ def measure(
     plane: Plane = "auto",
     mm_per_px: MmPerPx = None,
     spacing: SpacingOption = None,
-    select: Select = "best",
+    select: Select = None,
     fetus: Fetus = "",
+    ga: dates.Ga = None,
+    lmp: dates.Lmp = None,
+    edd: dates.Edd = None,
+    crl: dates.Crl = None,
+    crl_date: dates.CrlDate = None,
+    exam_date: dates.ExamDate = None,
+    chart: dates.Charts = None,
+    profile: dates.ProfileFile = None,
+    previous: options.Previous = None,
     out: options.Out = Path("fetometry-out"),
     write: Write = DEFAULT_WRITE,
     model: options.Model = None,
@@ -112,8 +138,10 @@ def measure(
 
     with plain_errors():
         said, twin = _said(mm_per_px, spacing, fetus)
-        settings = Settings(plane, said, model, device, flip_average, select, twin)
-        exams = _run(paths, settings, out, write.split(","))
+        known = dates.read_dates(ga, lmp, edd, crl, crl_date, exam_date)
+        house = dates.house(profile, chart)
+        settings = Settings(plane, said, model, device, flip_average, select, twin, known, house)
+        exams = _run(paths, settings, out, write.split(","), previous)
     _exit(exams)
 
 

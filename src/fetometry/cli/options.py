@@ -13,6 +13,9 @@ Model = Annotated[str | None, typer.Option(help="a shipped model's name or a .on
 FlipAverage = Annotated[
     bool, typer.Option("--flip-average", help="average with the mirrored image: twice the time")
 ]
+Previous = Annotated[
+    Path | None, typer.Option(help="folder of the exam.json of earlier exams, for the report")
+]
 Data = Annotated[Path, typer.Option(help="the data set's folder")]
 Seed = Annotated[int, typer.Option(help="another seed, another phantom")]
 PhantomFile = Annotated[Path, typer.Option(help="a .dcm or .png file")]

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fetometry.cli import console
+from fetometry.cli.growth_lines import show_growth
 from fetometry.types import PLANES, Exam, Finding, Problem, Selected, VolumeFinding
 
 #: More measured images than this are summed up, and more exams; the files hold every one.
@@ -45,6 +46,8 @@ def show_exams(exams: Sequence[Exam]) -> None:
         _print(_summary(findings))
         _print(_in_volumes(volumes))
         console.say(f"{len(exams)} exams: the values that count in each are in summary.csv")
+        if any(exam.growth for exam in exams):
+            console.say("what they mean (age, weight, centiles) is in the exams' JSON documents")
     else:
         for number, exam in enumerate(exams):
             if len(exams) > 1:
@@ -55,6 +58,10 @@ def show_exams(exams: Sequence[Exam]) -> None:
     everything: list[Finding | VolumeFinding] = [*findings, *volumes]
     if any(_flags(found) for found in everything):
         console.screen.print(_legend(everything))
+    if any(exam.growth for exam in exams):
+        from fetometry.growth.words import RESEARCH_ONLY
+
+        console.say(RESEARCH_ONLY)
     _show_problems([problem for exam in exams for problem in exam.problems])
 
 
@@ -72,6 +79,8 @@ def _show(exam: Exam) -> None:
         for found in _by_plane(exam.findings).values():
             _print(_rows(found))
     _print(_in_volumes(exam.volumes))
+    for fetus, growth in exam.growth.items():
+        show_growth(growth, f"fetus {fetus}: " if fetus else "")
 
 
 def _by_plane(
@@ -258,6 +267,8 @@ def _show_problems(problems: Sequence[Problem]) -> None:
         console.remark(f"not measured: {named}: {OTHER_PLANE}")
     for line in _reasons(others):
         console.remark(f"not measured: {line}")
+    for line in _reasons([problem for problem in problems if problem.kind == "skipped"]):
+        console.remark(f"not written: {line}")
     lines = _reasons([problem for problem in problems if problem.kind == "refused"])
     for line in lines[:MOST_REFUSALS]:
         console.err.print(f"[bold red]refused:[/] {escape(line)}", soft_wrap=True, highlight=False)

@@ -10,12 +10,13 @@ site adds its own by a TOML and a CSV. numpy only.
 
 from fetometry.growth.ages import Dates, age_of, parse_ga
 from fetometry.growth.assessing import assess
-from fetometry.growth.chart import CentileCurves, Chart, ChartPoint, Dip, Placed
+from fetometry.growth.chart import Chart, ChartPoint, Dip, Placed
 from fetometry.growth.conventions import convert_bpd
 from fetometry.growth.exams import Velocity, given_sizes, sizes_of, velocities, with_refused
 from fetometry.growth.formula import Evaluated, Formula
 from fetometry.growth.nouns import (
     Age,
+    CentileCurves,
     Growth,
     Placement,
     Ratio,

@@ -7,12 +7,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from fetometry.growth.nouns import Age, Interval, ga_text
+from fetometry.growth.nouns import MOST_DAYS, Age, Interval, ga_text
 from fetometry.growth.profile import CRL, EDD, GA, LMP, Dating
 from fetometry.growth.reading import Catalogue
 from fetometry.growth.redating import redate
 from fetometry.growth.refusals import GrowthError
-from fetometry.growth.spec import MOST_DAYS
 
 #: Days from the last menstrual period to the due date.
 TERM_DAYS = 280
@@ -50,10 +49,11 @@ def _believable(days: int, text: str) -> int:
 class Dates:
     """What is known about a pregnancy's age at the exam of `exam`.
 
-    `edd` is a due date that was agreed on. `crl_mm` was measured on `crl_date`.
+    `edd` is a due date that was agreed on. `crl_mm` was measured on `crl_date`. Without `exam`
+    (which a file may say later) an age can be given, but not counted from a date.
 
     Raises:
-        GrowthError: a CRL without its date, or the reverse; a date without that of the exam.
+        GrowthError: a CRL without its date, or the reverse.
     """
 
     ga_days: float | None = None
@@ -69,11 +69,11 @@ class Dates:
             raise GrowthError(
                 "a CRL and the date of its scan go together: --crl MM --crl-date DATE"
             )
-        if self.exam is None and any((self.edd, self.lmp, self.crl_date)):
-            raise GrowthError(
-                "the date of the exam is needed to count from a due date, an LMP or a CRL: "
-                "--exam-date DATE, or measure DICOM files, which say it"
-            )
+
+    @property
+    def given(self) -> bool:
+        """Whether anything is known."""
+        return self != Dates()
 
 
 def age_of(dates: Dates, dating: Dating, charts: Catalogue) -> Age | None:
@@ -83,9 +83,15 @@ def age_of(dates: Dates, dating: Dating, charts: Catalogue) -> Age | None:
     in `Age.others`. Where the house redates by rule, the rule chooses between CRL and LMP.
 
     Raises:
-        GrowthError: a date lies after the exam or too long before it, the CRL is outside its
-            formula's range, or the house does not use a source that is given.
+        GrowthError: a date lies after the exam or too long before it, or that of the exam is not
+            known, the CRL is outside its formula's range, or the house does not use a source that
+            is given.
     """
+    if dates.exam is None and any((dates.edd, dates.lmp, dates.crl_date)):
+        raise GrowthError(
+            "the date of the exam is needed to count from a due date, an LMP or a CRL: "
+            "--exam-date DATE, or measure DICOM files, which say it"
+        )
     readers: Mapping[str, Callable[[], Age | None]] = {
         GA: lambda: _stated(dates),
         EDD: lambda: _from_edd(dates),

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from fetometry.growth.ages import Dates, age_of
-from fetometry.growth.chart import CentileCurves, Chart, ChartPoint
+from fetometry.growth.chart import Chart, ChartPoint
 from fetometry.growth.conventions import conversion_note, convert_bpd
 from fetometry.growth.formula import Formula
 from fetometry.growth.nouns import (
     Age,
+    CentileCurves,
     Growth,
     Placement,
     Ratio,

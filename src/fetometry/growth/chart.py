@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from fetometry.growth.conventions import convert_bpd, require_convention
 from fetometry.growth.distributions import Distribution, Signs
 from fetometry.growth.normal import z_of
+from fetometry.growth.nouns import CentileCurves
 from fetometry.growth.refusals import (
     ChartError,
     Codes,
@@ -58,18 +59,6 @@ class ChartPoint:
     centile: float | None
     beyond: str
     median: float
-
-
-@dataclass(frozen=True)
-class CentileCurves:
-    """Samples of a chart for drawing: `values` has one row for each of `centiles`, by `ga_days`."""
-
-    chart: str
-    measurement: str
-    unit: str
-    ga_days: tuple[float, ...]
-    centiles: tuple[float, ...]
-    values: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)

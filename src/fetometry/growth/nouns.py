@@ -8,14 +8,20 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fetometry.growth.chart import CentileCurves
 from fetometry.growth.refusals import GrowthError
-from fetometry.growth.spec import MOST_DAYS
 
 Interval = tuple[float, float]
+
+#: Longest pregnancy that a chart or a formula may be made for, in days.
+MOST_DAYS = 308
+
+#: Two sonographers differ by less than this, in percent, in 95 of 100 cases.
+#: Sarris I et al. Ultrasound Obstet Gynecol 2012;39:266-273.
+BETWEEN_OBSERVERS_PERCENT: Mapping[str, float] = {"HC": 4.9, "AC": 8.8, "FL": 11.1}
 
 SCHEMA = "fetometry-growth/1"
 
@@ -162,6 +168,18 @@ def centile_text(centile: float, beyond: str = "") -> str:
 
 def _sides(centile: float, mark: float) -> tuple[bool, bool]:
     return centile < mark, centile > mark
+
+
+@dataclass(frozen=True)
+class CentileCurves:
+    """Samples of a chart for drawing: `values` has one row for each of `centiles`, by `ga_days`."""
+
+    chart: str
+    measurement: str
+    unit: str
+    ga_days: tuple[float, ...]
+    centiles: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]
 
 
 @dataclass(frozen=True)

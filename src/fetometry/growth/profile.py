@@ -36,6 +36,12 @@ class Charts:
     #: the site's own TOML files, relative to the profile
     files: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        for measurement in (*SIZES, WEIGHT):
+            names = self.of(measurement)
+            if len(set(names)) != len(names):
+                raise ChartError(f"{measurement} must name each chart once, got {list(names)}")
+
     def of(self, measurement: str) -> tuple[str, ...]:
         """Return the names of the charts of a measurement; of CRL and others none."""
         names = getattr(self, measurement, ()) if measurement in (*SIZES, WEIGHT) else ()

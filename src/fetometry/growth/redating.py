@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
+from fetometry.growth.nouns import MOST_DAYS
 from fetometry.growth.refusals import GrowthError
-from fetometry.growth.spec import MOST_DAYS
 
 CITATION = "ACOG Committee Opinion 700, Obstet Gynecol 2017;129:e150-e154"
 DOI = "10.1097/AOG.0000000000002046"

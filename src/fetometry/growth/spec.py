@@ -9,6 +9,7 @@ from typing import Any
 
 from fetometry.growth.conventions import BPD_CONVENTIONS
 from fetometry.growth.equation import Equation
+from fetometry.growth.nouns import MOST_DAYS
 from fetometry.growth.refusals import ChartError
 
 #: Sizes in mm, CRL included, and the weight.
@@ -31,9 +32,6 @@ DAYS_OR_G = {"days": 1.0, "weeks": 7.0, "g": 1.0}
 ROLES = ("dating", "weight")
 
 KINDS = ("normal", "lms", "quantiles", "median")
-
-#: Longest pregnancy that a chart or a formula may be made for, in days.
-MOST_DAYS = 308
 
 
 def _one_of(name: str, value: str, allowed: Any) -> None:

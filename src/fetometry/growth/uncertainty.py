@@ -18,12 +18,8 @@ import numpy as np
 from fetometry.growth.chart import Chart
 from fetometry.growth.formula import Formula
 from fetometry.growth.normal import centile_of, z_of
-from fetometry.growth.nouns import Interval, Size
+from fetometry.growth.nouns import BETWEEN_OBSERVERS_PERCENT, Interval, Size
 from fetometry.growth.refusals import Floats
-
-#: Two sonographers differ by less than this in 95 of 100 cases; it stands for the interval of a
-#: measurement that has none. Sarris I et al. Ultrasound Obstet Gynecol 2012;39:266-273.
-BETWEEN_OBSERVERS_PERCENT = {"HC": 4.9, "AC": 8.8, "FL": 11.1}
 
 
 @dataclass(frozen=True)
@@ -45,11 +41,14 @@ def combined(value: float, changes: Sequence[Change]) -> Interval | None:
 
 def _change(value: float, ends: Floats) -> Change:
     steps = ends[np.isfinite(ends)] - value
-    return Change(float(min(0.0, *steps)), float(max(0.0, *steps)))
+    return Change(float(min((0.0, *steps))), float(max((0.0, *steps))))
 
 
 def with_interval(size: Size) -> tuple[Size, str]:
-    """Return a size with an interval, and what is to be said where it had none of its own."""
+    """Return a size with an interval, and what is to be said where it had none of its own.
+
+    By how much two sonographers differ stands for an interval that is missing.
+    """
     if size.interval_mm is not None:
         return size, ""
     share = BETWEEN_OBSERVERS_PERCENT.get(size.name, 0.0) / 100
@@ -128,7 +127,8 @@ def z_interval(
     """Return the 95 % interval of a z score; None where neither value nor age has an interval.
 
     The value is in mm or g, in the chart's convention. What would be beyond the chart's ages or
-    its outermost curves counts as far as they go.
+    its outermost curves counts as far as they go. None, too, where an end of the value's interval
+    is no size of a fetus: a range without it would be too narrow.
     """
     low, high = chart.spec.ga_days
     pairs = [(value, ga_days)]
@@ -137,6 +137,8 @@ def z_interval(
     values, days = (np.array(column) for column in zip(*pairs, strict=True))
     convention = chart.spec.demands_convention
     z = chart.place_many(values, days, convention=convention).z
+    if not np.isfinite(z).all():
+        return None
     ends = z[1:].reshape(-1, 2)
     found = combined(float(z[0]), [_change(float(z[0]), pair) for pair in ends])
     levels = chart.distribution.levels

@@ -17,6 +17,9 @@ DICOM_SUFFIX = ".dcm"
 #: What report calls the pictures that it draws.
 _OVERLAY = re.compile(r"_(f\d+|volume)\.png$")
 
+#: What report puts before the suffix of the DICOM files that it writes.
+_WRITTEN = re.compile(r"\.(sr|sc|seg|sr1500)\.dcm$")
+
 #: What stands before the suffix of the truth beside a volume, as a phantom has it.
 _MASK = ".mask"
 
@@ -29,6 +32,8 @@ def _is_image(path: Path) -> bool:
     if path.stem.lower().endswith("_annotation") or path.name == "DICOMDIR":
         return False
     if path.parent.name == "overlays" and _OVERLAY.search(path.name):
+        return False
+    if _WRITTEN.search(path.name):
         return False
     if format_of(path) is not None:
         return PurePath(source_stem(str(path))).suffix != _MASK
@@ -84,8 +89,8 @@ def find(path: Path) -> list[Path]:
 
     A folder is searched with all that is below it for files with the suffix of an image or of a
     volume, and for DICOM files whatever they are called. Left out are hidden files,
-    `*_Annotation.*`, volumes that are a mask (`*.mask.nii.gz` and alike), and the overlays of an
-    earlier run.
+    `*_Annotation.*`, volumes that are a mask (`*.mask.nii.gz` and alike), and the overlays and
+    DICOM files (`*.sr.dcm` and alike) of an earlier run.
 
     Raises:
         ImageError: there is nothing at the path, or no image in the folder.

@@ -3,7 +3,8 @@
 `visits` says which files are one patient's; `frames` takes them through the stages one by one
 (image: file → Image; predict: Image → Prediction; measure: Prediction → Finding), and `volumes`
 those that are volumes; `exams` gathers what came out, and `selecting` says which of several
-repeats counts; `writing` puts it all into a folder (report: Exam → files).
+repeats counts; `growing` says what they mean (growth: Exam → Growth); `writing` puts it all into
+a folder (report: Exam → files).
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from numpy.typing import NDArray
 
 from fetometry import image as reading
 from fetometry.errors import SpacingError, UsageError
-from fetometry.pipeline.exams import assemble, told
+from fetometry.pipeline.exams import assemble, homed
 from fetometry.pipeline.frames import measure_files, measure_images
+from fetometry.pipeline.growing import About, Dated, dated, dated_visits, told, with_growth
+from fetometry.pipeline.reporting import report_again
 from fetometry.pipeline.result import Result
 from fetometry.pipeline.selecting import SELECT
 from fetometry.pipeline.settings import ASKED_PLANES, RULER, Settings
@@ -42,7 +45,9 @@ def measure(path_or_array: Paths | NDArray[np.generic], settings: Settings) -> E
     """
     if isinstance(path_or_array, np.ndarray):
         image = settings.told_of(reading.from_array(path_or_array))
-        return assemble(measure_images([image], settings), settings, name=image.source)
+        known = dated((), settings)
+        exam = assemble(measure_images([image], settings), settings, name=image.source)
+        return with_growth(exam, known, settings.house)
     files, missing = find_all(_listed(path_or_array))
     visits = visits_of(files)
     if len(visits) > 1:
@@ -73,12 +78,17 @@ def _listed(paths: Paths) -> list[Path]:
 def _measured(
     visits: Sequence[Visit], missing: Sequence[Problem], settings: Settings
 ) -> list[Exam]:
+    dates = dated_visits(visits, settings)
     open_models([file for visit in visits for file in visit.files], settings)
     exams = [
-        assemble(measure_files(visit.files, settings), settings, name=visit.name)
-        for visit in visits
+        with_growth(
+            assemble(measure_files(visit.files, settings), settings, name=visit.name),
+            known,
+            settings.house,
+        )
+        for visit, known in zip(visits, dates, strict=True)
     ]
-    return told(exams, visits, missing)
+    return homed(exams, visits, missing)
 
 
 def given(spacing_mm: float | Sequence[float] | str | None) -> Spacing | str | None:
@@ -101,10 +111,14 @@ __all__ = [
     "ASKED_PLANES",
     "RULER",
     "SELECT",
+    "About",
+    "Dated",
     "Result",
     "Settings",
     "Visit",
     "assemble",
+    "dated",
+    "dated_visits",
     "find_all",
     "given",
     "measure",
@@ -112,5 +126,8 @@ __all__ = [
     "measure_files",
     "measure_images",
     "measure_into",
+    "report_again",
+    "told",
     "visits_of",
+    "with_growth",
 ]

@@ -26,7 +26,7 @@ def assemble(results: Iterable[Result], settings: Settings, *, name: str = "") -
         volumes += [result.in_volume] if result.in_volume else []
         problems += result.problems
     engines = ", ".join(settings.engines)
-    findings, selected = decide(found, settings.select)
+    findings, selected = decide(found, settings.selection)
     return Exam(
         findings=findings,
         problems=tuple(problems),
@@ -37,7 +37,7 @@ def assemble(results: Iterable[Result], settings: Settings, *, name: str = "") -
     )
 
 
-def told(exams: Sequence[Exam], visits: Sequence[Visit], missing: Iterable[Problem]) -> list[Exam]:
+def homed(exams: Sequence[Exam], visits: Sequence[Visit], missing: Iterable[Problem]) -> list[Exam]:
     """Put each path without an image into the exam whose folder it would lie in, or the first."""
     complete = list(exams)
     homes = [{file.parent.resolve() for file in visit.files} for visit in visits]

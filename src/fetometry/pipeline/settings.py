@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fetometry import predict
 from fetometry.errors import ModelError, UsageError
+from fetometry.growth import Dates, Profile
 from fetometry.pipeline.selecting import SELECT
 from fetometry.types import FETUSES, PLANES, Image, Spacing, source_stem
 
@@ -25,8 +26,9 @@ class Settings:
     """What to measure, with which model, and where millimetres come from.
 
     `spacing` is one for all images, a table by the stem of the file name, or `RULER`. `select`
-    says which of several images of a plane counts, `fetus` which twin is shown: A or B for all
-    images, or a table by the stem.
+    says which of several images of a plane counts (None: as the profile says), `fetus` which twin
+    is shown: A or B for all images, or a table by the stem. `dates` is what was said about the
+    pregnancy, `profile` the house's choices for growth (None: the plain ones).
     """
 
     plane: str = AUTO
@@ -34,18 +36,30 @@ class Settings:
     model: str | None = None
     device: str = "auto"
     flip_average: bool = False
-    select: str = "best"
+    select: str | None = None
     fetus: str | Mapping[str, str] = ""
+    dates: Dates = field(default_factory=Dates)
+    profile: Profile | None = None
 
     def __post_init__(self) -> None:
         if self.plane not in ASKED_PLANES:
             raise UsageError(f"unknown plane {self.plane!r}; allowed: {', '.join(ASKED_PLANES)}")
-        if self.select not in SELECT:
+        if self.select is not None and self.select not in SELECT:
             raise UsageError(f"--select {self.select}: unknown; allowed: {', '.join(SELECT)}")
         if isinstance(self.spacing, str) and self.spacing != RULER:
             raise UsageError(f"a spacing is a number, a table or {RULER!r}, got {self.spacing!r}")
         if isinstance(self.fetus, str) and self.fetus not in ("", *FETUSES):
             raise UsageError(f"--fetus {self.fetus}: unknown; allowed: {', '.join(FETUSES)}")
+
+    @functools.cached_property
+    def house(self) -> Profile:
+        """The profile that holds, with the charts that it names."""
+        return self.profile or Profile()
+
+    @property
+    def selection(self) -> str:
+        """Which of several images of a plane counts: as was asked for, else as the house does."""
+        return self.select or self.house.select.rule
 
     @functools.cached_property
     def _named(self) -> predict.Predictor | predict.VolumePredictor | None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from fetometry import image as reading
-from fetometry.errors import FetometryError, UsageError
+from fetometry.errors import FetometryError, ImageError, UsageError
 from fetometry.measure import measure_volume
 from fetometry.pipeline.result import Result
 from fetometry.pipeline.settings import AUTO, Settings
@@ -43,6 +43,11 @@ def measure_volume_file(path: Path, settings: Settings) -> Result:
     return Result(None, (), None, replace(finding, exam=exam), volume)
 
 
+def _is_mask(volume: Volume) -> bool:
+    low, high = volume.voxels.min(), volume.voxels.max()
+    return all(bool(((plane == low) | (plane == high)).all()) for plane in volume.voxels)
+
+
 def _measured(path: Path, settings: Settings) -> tuple[Volume, VolumeFinding]:
     if settings.plane not in (AUTO, IN_VOLUMES):
         raise UsageError(
@@ -50,6 +55,8 @@ def _measured(path: Path, settings: Settings) -> tuple[Volume, VolumeFinding]:
         )
     volume = reading.read_volume(path)
     _ = volume.known_spacing_mm  # refused before the model is opened and run
+    if _is_mask(volume):
+        raise ImageError(f"{path}: has two grey values alone: this is a mask, not ultrasound")
     predictor = settings.volume_predictor
     prediction = predictor.predict(volume)
     return volume, measure_volume(volume, prediction, predictor.info.notice)

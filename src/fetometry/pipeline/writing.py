@@ -10,8 +10,11 @@ from pathlib import Path
 
 from fetometry import report
 from fetometry.errors import ImageError, OutputError, UsageError
-from fetometry.pipeline.exams import assemble, told
+from fetometry.pipeline.dicom import write_dicom
+from fetometry.pipeline.exams import assemble, homed
 from fetometry.pipeline.frames import measure_files, pictures_of
+from fetometry.pipeline.growing import dated_visits, with_growth
+from fetometry.pipeline.reporting import earlier_exams, write_reports
 from fetometry.pipeline.result import Result
 from fetometry.pipeline.selecting import SIZES_DISAGREE
 from fetometry.pipeline.settings import Settings
@@ -97,6 +100,14 @@ def _measured(
     next(files, None)  # lets the watcher see the end
 
 
+def _pictured(exams: Sequence[Exam], folder: Path) -> tuple[list[Exam], list[Path]]:
+    """Write the picture of every exam; return the exams, and the files that are there."""
+    targets = report.exam_paths(exams, folder, ".png")
+    exams = [_with_picture(*pair) for pair in zip(exams, targets, strict=True)]
+    pairs = zip(exams, targets, strict=True)
+    return exams, [target for exam, target in pairs if exam.selected and target.is_file()]
+
+
 def measure_into(
     folder: Path,
     paths: Sequence[Path],
@@ -104,12 +115,13 @@ def measure_into(
     *,
     kinds: Iterable[str],
     watch: Callable[[list[Path]], Iterable[Path]] = iter,
+    previous: Path | None = None,
 ) -> tuple[list[Exam], list[Path]]:
     """Measure files and folders, write what came out into a folder, and return both.
 
     There is an exam for each patient's visit. `kinds` are of `report.KINDS`. `watch` passes the
     files on, to show how far it is. Overlays are in folders named below the folder that all paths
-    share.
+    share. `previous` is a folder of earlier exams, which the report shows beside.
 
     Raises:
         FetometryError: there is no image at any path, the model cannot be used, the folder
@@ -117,25 +129,32 @@ def measure_into(
     """
     wanted = report.checked_kinds(kinds)
     files, missing = find_all(paths)
-    open_models(files, settings)  # one that cannot be used is known before any folder is made
+    visits = visits_of(files)
+    # a date or a model that cannot be used is known before any folder is made
+    dates = dated_visits(visits, settings)
+    earlier = earlier_exams(previous, wanted, len(visits))
+    open_models(files, settings)
     places: Places = {}
-    if report.OVERLAY in wanted:
+    if wanted & {report.OVERLAY, *report.DICOM}:
         root = _shared_root(path for path in paths if path.exists())
         places = report.overlay_names([str(file) for file in files if file.is_file()], root)
     report.prepare_folder(folder)
-    visits = visits_of(files)
 
     def drawn(results: Iterable[Result]) -> Iterable[Result]:
         return _drawn(results, folder, places) if report.OVERLAY in wanted else results
 
-    exams = told(list(_measured(visits, settings, watch, drawn)), visits, missing)
-    written = []
+    measured = _measured(visits, settings, watch, drawn)
+    grown = [with_growth(*pair, settings.house) for pair in zip(measured, dates, strict=True)]
+    exams = homed(grown, visits, missing)
+    written: list[Path] = []
     if report.OVERLAY in wanted and any(exam.findings or exam.volumes for exam in exams):
         exams = [_draw_again(exam, folder, places) for exam in exams]
         written.append(folder / OVERLAYS)
     if report.PICTURE in wanted:
-        targets = report.exam_paths(exams, folder, ".png")
-        exams = [_with_picture(*pair) for pair in zip(exams, targets, strict=True)]
-        pairs = zip(exams, targets, strict=True)
-        written += [target for exam, target in pairs if exam.selected and target.is_file()]
-    return exams, [*written, *report.write(exams, folder, wanted)]
+        exams, written[len(written) :] = _pictured(exams, folder)
+    numbers = report.write(exams, folder, wanted)  # first: whatever a report or a library does
+    told, reports = write_reports(exams, folder, wanted, earlier)
+    told, filed = write_dicom(told, folder, wanted, places)
+    if told != exams:  # what could not be written stands in the exams, too
+        report.write(told, folder, wanted)
+    return told, [*written, *numbers, *reports, *filed]

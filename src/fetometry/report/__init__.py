@@ -2,7 +2,8 @@
 
 `write` makes the files that need the whole exam. Pictures need the pixels, and a folder of a
 thousand images is not held in memory: `write_overlay` saves one at a time, as it is measured, and
-`write_exam_picture` needs only those of the few findings that `exam_findings` names.
+`write_exam_picture` and `write_reports` need only those of the few findings that `exam_findings`
+names.
 """
 
 from __future__ import annotations
@@ -12,37 +13,52 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fetometry.errors import UsageError
+from fetometry.report.dicom_out import DICOM, Sources, write_dicom
 from fetometry.report.exam_json import exam_json, read_exam
 from fetometry.report.exam_picture import draw_exam, exam_findings, write_exam_picture
 from fetometry.report.flags import FLAG_TEXT
+from fetometry.report.growth_chart import draw_growth, draw_scores, growth_figures
+from fetometry.report.history import History
 from fetometry.report.names import exam_paths, overlay_names, overlay_path, volume_overlay_path
 from fetometry.report.overlay import draw_overlay, write_overlay
+from fetometry.report.reports import REPORTS, ReportPaths, report_paths, write_reports
 from fetometry.report.table import hc18_csv, measurements_csv, summary_csv
 from fetometry.report.volume_overlay import draw_volume_overlay, write_volume_overlay
 from fetometry.report.write import atomic, prepare_folder
 from fetometry.types import Exam
 
 __all__ = [
+    "DICOM",
     "FLAG_TEXT",
     "KINDS",
     "OVERLAY",
     "PICTURE",
+    "REPORTS",
     "TABLES",
+    "History",
+    "ReportPaths",
+    "Sources",
     "atomic",
     "checked_kinds",
     "draw_exam",
+    "draw_growth",
     "draw_overlay",
+    "draw_scores",
     "draw_volume_overlay",
     "exam_findings",
     "exam_paths",
+    "growth_figures",
     "overlay_names",
     "overlay_path",
     "prepare_folder",
     "read_exam",
+    "report_paths",
     "volume_overlay_path",
     "write",
+    "write_dicom",
     "write_exam_picture",
     "write_overlay",
+    "write_reports",
     "write_volume_overlay",
 ]
 
@@ -62,7 +78,7 @@ TABLES: Mapping[str, tuple[str, Callable[..., str]]] = MappingProxyType(
 )
 
 #: Everything that can be asked for.
-KINDS = (OVERLAY, PICTURE, JSON, *TABLES)
+KINDS = (OVERLAY, PICTURE, JSON, *TABLES, *REPORTS, *DICOM)
 
 
 def checked_kinds(names: Iterable[str]) -> frozenset[str]:
@@ -84,7 +100,8 @@ def write(exams: Exam | Sequence[Exam], folder: Path, kinds: Collection[str]) ->
     """Write the files that hold whole exams, and return them in the order of `KINDS`.
 
     Tables hold all exams; each exam's JSON document is where `exam_paths` says. `kinds` may hold
-    "overlay" and "picture"; those are the business of `write_overlay` and `write_exam_picture`.
+    "overlay", "picture" and those of `REPORTS` and `DICOM`; they are the business of
+    `write_overlay`, `write_exam_picture`, `write_reports` and `write_dicom`.
 
     Raises:
         UsageError: there is no such kind.

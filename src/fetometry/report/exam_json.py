@@ -13,6 +13,8 @@ import numpy as np
 from fetometry.errors import DataError, FetometryError, OutputError
 from fetometry.geometry import Ellipse, Points
 from fetometry.geometry.solid import Box, Shape3d
+from fetometry.growth.documents import read_growth
+from fetometry.growth.nouns import Growth
 from fetometry.types import (
     Exam,
     Finding,
@@ -77,8 +79,16 @@ def read_exam(path: Path) -> Exam:
         software=str(document.get("software", "")),
         selected=_read_each(path, {"selected": [], **document}, "selected", _read_selected),
         volumes=_read_each(path, {"volumes": [], **document}, "volumes", _read_volume),
+        growth=_read_growths(path, document),
         **_added(document, {"name": str}),
     )
+
+
+def _read_growths(path: Path, document: Json) -> dict[str, Growth]:
+    try:
+        return {fetus: read_growth(item) for fetus, item in document.get("growth", {}).items()}
+    except (AttributeError, FetometryError) as error:
+        raise DataError(f"{path}: growth: {error}") from error
 
 
 def _exam(exam: Exam) -> Json:
@@ -90,7 +100,25 @@ def _exam(exam: Exam) -> Json:
         "findings": [_finding(finding) for finding in exam.findings],
         "volumes": [_volume(volume) for volume in exam.volumes],
         "problems": [_problem(problem) for problem in exam.problems],
+        "growth": {fetus: _growth(growth) for fetus, growth in exam.growth.items()},
     }
+
+
+def _growth(growth: Growth) -> Json:
+    """Return what stage 4 says, with the samples of its curves rounded and nothing else."""
+    document: Json = _listed(growth.as_json())
+    for curves in document["curves"]:
+        curves["values"] = [
+            [_rounded(value, VALUE_DECIMALS) for value in row] for row in curves["values"]
+        ]
+    return document
+
+
+def _listed(value: Any) -> Any:
+    """Return a tree with lists in the place of tuples."""
+    if isinstance(value, dict):
+        return {key: _listed(item) for key, item in value.items()}
+    return [_listed(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _finding(finding: Finding) -> Json:
