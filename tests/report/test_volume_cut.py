@@ -5,8 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from fetometry.geometry.sampling import sampled
 from fetometry.geometry.solid import bounding_box
-from fetometry.report.volume_cut import BESIDE_MM, BEYOND_MM, Cut, cuts, sampled
+from fetometry.report.volume_cut import BESIDE_MM, BEYOND_MM, Cut, cuts
 from tests.report.volume_examples import ENDS, SHAPE, SPACING, bone, found, volume
 
 

@@ -2,11 +2,12 @@ import cv2
 import numpy as np
 import pytest
 
+from fetometry.geometry.sampling import sampled
 from fetometry.training import gallery as galleries
 from fetometry.training.evaluate_volumes import evaluate_volumes
 from fetometry.training.gallery import gallery, worst, write_gallery
 from fetometry.training.sweep.panels import panels, spread
-from fetometry.training.volume_gallery import VolumeJudges, said, sampled, slices_along
+from fetometry.training.volume_gallery import VolumeJudges, said, slices_along
 from tests.training.judged_volumes import ENDS, NO_ENDS, NO_MASK, Fake3d, bar, solid, volume_row
 
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.geometry import Points
+from fetometry.geometry.sampling import sampled
 from fetometry.report import strip
 from fetometry.report.draw import (
     BLACK,
@@ -31,7 +32,7 @@ from fetometry.report.labels import Surroundings, beside, put_label
 from fetometry.report.marks import LINE_PX, OUTLINE, SHAFT_LEGEND
 from fetometry.report.styles import AMBER, DETAIL, LINE, NAME, PAD, PLAIN, VALUE, style_of
 from fetometry.report.table import VOLUME_CONVENTION
-from fetometry.report.volume_cut import Cut, cuts, sampled
+from fetometry.report.volume_cut import Cut, cuts
 from fetometry.report.write import save_png
 from fetometry.types import VolumeFinding
 from fetometry.volume import Volume

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 
 import cv2
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.geometry import Points
+from fetometry.geometry.sampling import sampled
 from fetometry.training.cases import Case
 from fetometry.training.data import VolumeRow
 from fetometry.training.evaluate_volumes import Predictor3d, SeenVolume, see_volume
@@ -86,20 +86,6 @@ def slices_along(ends_mm: Points, width: int) -> tuple[Slice, Slice]:
     scale = float(np.linalg.norm(apart) + 2 * ROOM_MM) / width
     middle = ends_mm.mean(axis=0)
     return Slice(middle, along, across, scale), Slice(middle, along, np.cross(along, across), scale)
-
-
-def sampled(values: NDArray[np.generic], places: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Return values (D, H, W) at places (..., 3) in voxels, interpolated; 0 outside."""
-    low = np.floor(places).astype(np.int64)
-    part = (places - low).astype(np.float32)
-    found = np.zeros(places.shape[:-1], np.float32)
-    for corner in product((0, 1), repeat=3):
-        at = low + corner
-        inside = np.all((at >= 0) & (at < values.shape), axis=-1)
-        weight = np.prod(np.where(np.array(corner) == 1, part, 1 - part), axis=-1)
-        one = tuple(np.where(inside, at[..., axis], 0) for axis in range(3))
-        found += np.where(inside, weight * values[one].astype(np.float32), 0)
-    return found
 
 
 def _outlines(mask: NDArray[np.bool_], places: NDArray[np.float64]) -> list[Points]:

@@ -17,10 +17,7 @@ from fetometry.training.data.manifest import (
     write_manifest,
 )
 from fetometry.training.data.volumes import TABLE as VOLUMES
-from fetometry.training.data.volumes import VolumeRow, read_volumes
-
-#: A row of any data set: of pictures, or of volumes.
-AnyRow = Row | VolumeRow
+from fetometry.training.data.volumes import AnyRow, VolumeRow, read_volumes
 
 DATASETS: Mapping[str, Callable[[Path], list[Row]]] = {
     hc18.NAME: hc18.rows,

@@ -11,12 +11,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.geometry import Matrix, letterbox
 from fetometry.training.data.manifest import Row
+from fetometry.training.data.volumes import AnyRow
 
 
 @dataclass(frozen=True)
@@ -28,14 +30,15 @@ class Cache:
     shapes: NDArray[np.int64]
 
 
-def _path(rows: Sequence[Row], size: tuple[int, int], folder: Path) -> Path:
+def cache_path(kind: str, rows: Sequence[AnyRow], scale: object, folder: Path) -> Path:
+    """Return where the cache of these rows at a scale is kept."""
     names = [(row.dataset, row.image.name) for row in rows]
-    key = hashlib.sha256(json.dumps([names, size]).encode()).hexdigest()[:16]
-    return folder / f"cache-{key}.npz"
+    key = hashlib.sha256(json.dumps([names, scale]).encode()).hexdigest()[:16]
+    return folder / f"{kind}-{key}.npz"
 
 
-def _bytes(rows: Sequence[Row]) -> NDArray[np.int64]:
-    """Return how large each picture's file is; -1 where it is not there."""
+def _bytes(rows: Sequence[AnyRow]) -> NDArray[np.int64]:
+    """Return how large each row's file is; -1 where it is not there."""
     there = [row.image.stat().st_size if row.image.is_file() else -1 for row in rows]
     return np.array(there, np.int64)
 
@@ -57,10 +60,10 @@ def build(rows: Sequence[Row], size: tuple[int, int]) -> Cache:
     return Cache(pixels, matrices, shapes)
 
 
-def _stored(path: Path, rows: Sequence[Row]) -> Cache | None:
-    """Read a cache, unless one of its pictures has been replaced by a file of another size.
+def kept(path: Path, rows: Sequence[AnyRow]) -> dict[str, NDArray[Any]] | None:
+    """Return the arrays of a cache, unless a row's file was replaced by one of another size.
 
-    A picture that is not there is taken from the cache: a packed cache travels without them.
+    A file that is not there is taken from the cache: a packed cache travels without them.
     """
     if not path.is_file():
         return None
@@ -68,7 +71,15 @@ def _stored(path: Path, rows: Sequence[Row]) -> Cache | None:
         now, then = _bytes(rows), stored["bytes"]
         if np.any((now >= 0) & (now != then)):
             return None
-        return Cache(stored["pixels"], stored["matrices"], stored["shapes"])
+        return {name: stored[name] for name in stored.files}
+
+
+def keep(path: Path, rows: Sequence[AnyRow], **arrays: NDArray[Any]) -> None:
+    """Write arrays as the cache of these rows; a cache that is there is whole."""
+    part = path.with_suffix(".part.npz")
+    everything: dict[str, Any] = {**arrays, "bytes": _bytes(rows)}
+    np.savez_compressed(part, **everything)
+    part.replace(path)
 
 
 def load(rows: Sequence[Row], size: tuple[int, int], folder: Path) -> Cache:
@@ -77,18 +88,11 @@ def load(rows: Sequence[Row], size: tuple[int, int], folder: Path) -> Cache:
     Raises:
         ImageError: a picture cannot be read.
     """
-    path = _path(rows, size, folder)
-    cache = _stored(path, rows)
-    if cache is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        cache = build(rows, size)
-        part = path.with_suffix(".part.npz")
-        np.savez_compressed(
-            part,
-            pixels=cache.pixels,
-            matrices=cache.matrices,
-            shapes=cache.shapes,
-            bytes=_bytes(rows),
-        )
-        part.replace(path)
+    path = cache_path("cache", rows, size, folder)
+    stored = kept(path, rows)
+    if stored is not None:
+        return Cache(stored["pixels"], stored["matrices"], stored["shapes"])
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = build(rows, size)
+    keep(path, rows, pixels=cache.pixels, matrices=cache.matrices, shapes=cache.shapes)
     return cache

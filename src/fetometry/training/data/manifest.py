@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import hashlib
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from fetometry.errors import DataError, FetometryError, OutputError
 from fetometry.geometry import Ellipse
 from fetometry.types import NO_PLANE, PLANES, checked_spacing
 from fetometry.types import TRANS_CEREBELLAR as TRANS_CEREBELLAR_CLASS
+
+T = TypeVar("T")
 
 BUCKETS = 10
 TEST_BUCKET, VALIDATION_BUCKET = 0, 1
@@ -52,8 +55,29 @@ def side_in_fold(number: int, fold: int, folds: int) -> str:
     return "validation" if (number - 1) % folds == fold else "train"
 
 
+class Grouped:
+    """What is split by its group: one rule for the rows of pictures and of volumes."""
+
+    dataset: str
+    group: str
+
+    @property
+    def bucket(self) -> int:
+        """The bucket of the row's group."""
+        return bucket(self.dataset, self.group)
+
+    @property
+    def split(self) -> str:
+        """The row's side in the fixed split: test, validation or train."""
+        return side_of(self.bucket)
+
+    def split_in_fold(self, fold: int, folds: int) -> str:
+        """Return the row's side in one fold; folds run over the groups outside the test bucket."""
+        return side_in_fold(self.bucket, fold, folds)
+
+
 @dataclass(frozen=True)
-class Row:
+class Row(Grouped):
     """One image with its truth, in source pixels (row, col).
 
     `plane` is head, abdomen, femur or none. A head or an abdomen has an `ellipse`, a femur the
@@ -114,20 +138,6 @@ class Row:
         (row_1, col_1), (row_2, col_2) = self.ends or ((0.0, 0.0), (0.0, 0.0))
         per_row, per_col = self.spacing_mm or (1.0, 1.0)
         return math.hypot((row_2 - row_1) * per_row, (col_2 - col_1) * per_col)
-
-    @property
-    def bucket(self) -> int:
-        """The bucket of the row's group."""
-        return bucket(self.dataset, self.group)
-
-    @property
-    def split(self) -> str:
-        """The row's side in the fixed split: test, validation or train."""
-        return side_of(self.bucket)
-
-    def split_in_fold(self, fold: int, folds: int) -> str:
-        """Return the row's side in one fold; folds run over the groups outside the test bucket."""
-        return side_in_fold(self.bucket, fold, folds)
 
 
 def _text(numbers: Iterable[float] | None, count: int) -> list[str]:
@@ -203,15 +213,26 @@ def read_manifest(path: Path) -> list[Row]:
     Raises:
         DataError: a column is missing, a number is not one, or a bucket breaks the rule.
     """
+    return read_rows(path, COLUMNS, _row)
+
+
+def read_rows(
+    path: Path, columns: Sequence[str], read: Callable[[dict[str, str], Path], T]
+) -> list[T]:
+    """Read a table with these columns; `read` makes a row of a record and the table's folder.
+
+    Raises:
+        DataError: a column is missing, or a record is not a row.
+    """
     with path.open(newline="", encoding="utf-8-sig") as stream:
         reader = csv.DictReader(stream, restval="")
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
+        missing = set(columns) - set(reader.fieldnames or ())
         if missing:
             raise DataError(f"{path}: columns are missing: {', '.join(sorted(missing))}")
         rows = []
         for record in reader:
             try:
-                rows.append(_row(record, path.parent))
+                rows.append(read(record, path.parent))
             except (ValueError, FetometryError) as error:
                 raise DataError(f"{path}, line {reader.line_num}: {error}") from None
     return rows

@@ -5,8 +5,6 @@ Volumes differ in shape, so their voxels follow each other in one long row.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.errors import DataError
+from fetometry.training.data.cache import cache_path, keep, kept
 from fetometry.training.data.volumes import VolumeRow
 
 
@@ -36,18 +35,6 @@ class VolumeCache:
         shape = tuple(int(length) for length in self.shapes[position])
         part = slice(first, first + int(np.prod(shape)))
         return self.voxels[part].reshape(shape), self.masks[part].reshape(shape)
-
-
-def _path(rows: Sequence[VolumeRow], voxel_mm: float, folder: Path) -> Path:
-    names = [(row.dataset, row.image.name) for row in rows]
-    key = hashlib.sha256(json.dumps([names, voxel_mm]).encode()).hexdigest()[:16]
-    return folder / f"volumes-{key}.npz"
-
-
-def _bytes(rows: Sequence[VolumeRow]) -> NDArray[np.int64]:
-    """Return how large each volume's file is; -1 where it is not there."""
-    there = [row.image.stat().st_size if row.image.is_file() else -1 for row in rows]
-    return np.array(there, np.int64)
 
 
 def build(rows: Sequence[VolumeRow], voxel_mm: float) -> VolumeCache:
@@ -91,21 +78,6 @@ def _ends(rows: Sequence[VolumeRow], voxel_mm: float) -> NDArray[np.float64]:
     return np.asarray((np.array([row.ends for row in rows]) + 0.5) * spacing / voxel_mm - 0.5)
 
 
-def _stored(path: Path, rows: Sequence[VolumeRow], voxel_mm: float) -> VolumeCache | None:
-    """Read a cache, unless one of its volumes has been replaced by a file of another size.
-
-    A volume that is not there is taken from the cache: a packed cache travels without them.
-    """
-    if not path.is_file():
-        return None
-    with np.load(path) as stored:
-        now, then = _bytes(rows), stored["bytes"]
-        if np.any((now >= 0) & (now != then)):
-            return None
-        known = stored["voxels"], stored["masks"], stored["shapes"]
-        return VolumeCache(*known, _ends(rows, voxel_mm))
-
-
 def load(rows: Sequence[VolumeRow], voxel_mm: float, folder: Path) -> VolumeCache:
     """Return the cache of these rows in voxels of this size, building it in `folder` if need be.
 
@@ -113,18 +85,12 @@ def load(rows: Sequence[VolumeRow], voxel_mm: float, folder: Path) -> VolumeCach
         DataError: a mask does not fit its volume.
         ImageError: a file cannot be read.
     """
-    path = _path(rows, voxel_mm, folder)
-    cache = _stored(path, rows, voxel_mm)
-    if cache is None:
-        folder.mkdir(parents=True, exist_ok=True)
-        cache = build(rows, voxel_mm)
-        part = path.with_suffix(".part.npz")
-        np.savez_compressed(
-            part,
-            voxels=cache.voxels,
-            masks=cache.masks,
-            shapes=cache.shapes,
-            bytes=_bytes(rows),
-        )
-        part.replace(path)
+    path = cache_path("volumes", rows, voxel_mm, folder)
+    stored = kept(path, rows)
+    if stored is not None:
+        known = stored["voxels"], stored["masks"], stored["shapes"]
+        return VolumeCache(*known, _ends(rows, voxel_mm))
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = build(rows, voxel_mm)
+    keep(path, rows, voxels=cache.voxels, masks=cache.masks, shapes=cache.shapes)
     return cache

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fetometry.errors import DataError, FetometryError, OutputError
-from fetometry.training.data.manifest import bucket, side_in_fold, side_of
+from fetometry.errors import DataError, OutputError
+from fetometry.training.data.manifest import Grouped, Row, read_rows
 from fetometry.volume import checked_spacing_3d
 
 TABLE = "volumes.csv"
@@ -29,7 +29,7 @@ Point = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
-class VolumeRow:
+class VolumeRow(Grouped):
     """One volume of a femur with its truth, in source voxels (slice, row, col).
 
     `mask` is a file of the volume's shape; `ends` are the ends of the shaft, the hip's first;
@@ -61,19 +61,9 @@ class VolumeRow:
         apart = (np.array(self.ends[1]) - np.array(self.ends[0])) * self.spacing_mm
         return {"FL": float(np.linalg.norm(apart))}
 
-    @property
-    def bucket(self) -> int:
-        """The bucket of the row's group."""
-        return bucket(self.dataset, self.group)
 
-    @property
-    def split(self) -> str:
-        """The row's side in the fixed split: test, validation or train."""
-        return side_of(self.bucket)
-
-    def split_in_fold(self, fold: int, folds: int) -> str:
-        """Return the row's side in one fold; folds run over the groups outside the test bucket."""
-        return side_in_fold(self.bucket, fold, folds)
+#: A row of any data set: of pictures, or of volumes.
+AnyRow = Row | VolumeRow
 
 
 def _cells(row: VolumeRow, folder: Path) -> list[str]:
@@ -133,18 +123,7 @@ def read_volumes(path: Path) -> list[VolumeRow]:
     Raises:
         DataError: a column is missing, a number is not one, or a bucket breaks the rule.
     """
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        reader = csv.DictReader(stream, restval="")
-        missing = set(COLUMNS) - set(reader.fieldnames or ())
-        if missing:
-            raise DataError(f"{path}: columns are missing: {', '.join(sorted(missing))}")
-        rows = []
-        for record in reader:
-            try:
-                rows.append(_row(record, path.parent))
-            except (ValueError, FetometryError) as error:
-                raise DataError(f"{path}, line {reader.line_num}: {error}") from None
-    return rows
+    return read_rows(path, COLUMNS, _row)
 
 
-__all__ = ["COLUMNS", "TABLE", "VolumeRow", "read_volumes", "write_volumes"]
+__all__ = ["COLUMNS", "TABLE", "AnyRow", "VolumeRow", "read_volumes", "write_volumes"]
