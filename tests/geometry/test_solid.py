@@ -12,8 +12,6 @@ from fetometry.geometry.solid import (
     distances_mm,
     labels_3d,
     largest_component_3d,
-    peak,
-    peak_center,
     peaks,
     starts,
     windows,
@@ -124,41 +122,27 @@ def test_a_solid_that_runs_out_of_the_volume_has_no_boundary_there():
 CENTER = (8.3, 9.6, 9.85)
 
 
+def highest(heatmap):
+    points, _ = peaks(heatmap, most=1, least=-np.inf, apart=2.0)
+    return points[0]
+
+
 @pytest.mark.parametrize("sigma", [1.5, 2.0, 4.0])
 def test_the_peak_of_a_gaussian_is_found_to_a_fraction_of_a_voxel(sigma):
-    assert np.abs(peak(bell(CENTER, sigma)) - CENTER).max() < 0.04
-    assert np.abs(peak_center(bell(CENTER, sigma), 6) - CENTER).max() < 0.15
+    assert np.abs(highest(bell(CENTER, sigma)) - CENTER).max() < 0.04
     assert np.abs(np.array([8, 10, 10]) - CENTER).max() > 0.3  # the highest voxel itself
 
 
 def test_the_peak_of_a_parabola_is_exact():
     grid = np.stack(np.mgrid[:9, :9, :9], axis=-1)
     heatmap = 5 - ((grid - np.array([3.2, 4.4, 5.1])) ** 2 @ np.array([1.0, 0.2, 3.0]))
-    np.testing.assert_allclose(peak(heatmap), (3.2, 4.4, 5.1), atol=1e-9)
+    np.testing.assert_allclose(highest(heatmap), (3.2, 4.4, 5.1), atol=1e-9)
 
 
 def test_a_peak_on_the_rim_stays_in_the_map():
-    rim = bell((-1.0, 9.3, 20.0), 2.0)
-    assert peak(rim)[0] == 0
-    assert peak(rim)[2] == 20
-    assert peak(rim)[1] == pytest.approx(9.3, abs=0.04)
-    assert peak_center(rim, 4)[[0, 2]].tolist() == [0, 20]
-
-
-def test_a_second_lower_peak_far_away_does_not_pull():
-    two = bell(CENTER, 1.5) + 0.8 * bell((2, 2, 2), 1.5)
-    assert np.abs(peak_center(two, 3) - CENTER).max() < 0.15
-
-
-@pytest.mark.parametrize("value", [0.0, 1.0, np.nan])
-def test_a_flat_map_has_no_peak(value):
-    with pytest.raises(MeasurementError, match="no peak"):
-        peak(np.full((4, 4, 4), value))
-
-
-def test_a_map_below_0_has_no_mass_about_its_peak():
-    with pytest.raises(MeasurementError, match="no peak above 0"):
-        peak_center(bell(CENTER, 2.0) - 2, 3)
+    rim = highest(bell((-1.0, 9.3, 20.0), 2.0))
+    assert rim[[0, 2]].tolist() == [0, 20]
+    assert rim[1] == pytest.approx(9.3, abs=0.04)
 
 
 def test_a_box_holds_the_mask_and_grows_as_far_as_the_volume_reaches():
@@ -218,12 +202,11 @@ def test_the_middle_of_a_window_counts_more_than_its_rim():
     assert np.all(np.diff(first.weights[8:, 4, 4]) < 0)
 
 
-def test_the_peaks_of_a_map_are_found_in_order_and_as_exactly_as_the_highest():
+def test_the_peaks_of_a_map_are_found_in_order():
     first, second = (4.3, 12.1, 5.7), (12.6, 5.2, 15.4)
     level = np.maximum(0.6 * bell(first, 2.0), 0.9 * bell(second, 2.0))
     points, heights = peaks(level, most=5, least=0.1, apart=2.0)
     assert np.abs(points - np.array([second, first])).max() < 0.05
-    assert np.array_equal(points[0], peak(level))
     assert heights == pytest.approx([0.9, 0.6], rel=0.05)  # of the voxels nearest
     assert len(peaks(level, most=1, least=0.1, apart=2.0)[0]) == 1
     assert len(peaks(level, most=5, least=0.7, apart=2.0)[0]) == 1

@@ -192,19 +192,6 @@ def _lowest_parabolas(heights: NDArray[np.float64], step: float) -> NDArray[np.f
     return result
 
 
-def peak(heatmap: NDArray[np.floating[Any]]) -> Points:
-    """Return where a map (D, H, W) is highest, (3,), to a fraction of a voxel.
-
-    A parabola through the highest voxel and its two neighbours along each axis: exact for a
-    parabola, within a few hundredths of a voxel for a Gaussian of two voxels. On the rim of the
-    map there is no neighbour beyond, and the voxel itself counts along that axis.
-
-    Raises:
-        MeasurementError: the map has no peak: it is the same everywhere, or not finite.
-    """
-    return _top_of_parabolas(heatmap, _highest(heatmap))
-
-
 def _top_of_parabolas(heatmap: NDArray[np.floating[Any]], top: Shape3d) -> Points:
     found = np.array(top, np.float64)
     for axis, index in enumerate(top):
@@ -221,9 +208,11 @@ def peaks(
 ) -> tuple[Points, NDArray[np.float64]]:
     """Return the highest local maxima (N, 3) of a map (D, H, W) and their heights (N,).
 
-    The `most` highest of `least` or more, the highest first, each as exact as `peak` is. A local
-    maximum is as high as its 26 neighbours; of those at most `apart` voxels from each other, as
-    on a flat top, the first counts.
+    The `most` highest of `least` or more, the highest first. A local maximum is as high as its 26
+    neighbours; of those at most `apart` voxels from each other, as on a flat top, the first
+    counts. A parabola through it and its two neighbours along each axis places it to a fraction of
+    a voxel: exact for a parabola, within a few hundredths for a Gaussian of two voxels. On the rim
+    of the map there is no neighbour beyond, and the voxel itself counts along that axis.
     """
     top = (heatmap >= least) & (heatmap == _highest_nearby(heatmap))
     places = np.argwhere(top)
@@ -250,35 +239,6 @@ def _highest_nearby(heatmap: NDArray[np.floating[Any]]) -> NDArray[np.floating[A
         np.maximum(highest[second], before[first], out=highest[second])
         np.maximum(highest[first], before[second], out=highest[first])
     return highest
-
-
-def peak_center(heatmap: NDArray[np.floating[Any]], radius: int) -> Points:
-    """Return the centre of mass (3,) of a map about its highest voxel, at most `radius` away.
-
-    The window is as wide on either side of the highest voxel, so that it pulls nowhere; values
-    below a tenth of the peak's are left out, so that a raised background does not pull either.
-
-    Raises:
-        MeasurementError: the map has no peak above 0.
-    """
-    top = _highest(heatmap)
-    height = float(heatmap[top])
-    if height <= 0:
-        raise MeasurementError(f"the map has no peak above 0: its highest value is {height:g}")
-    room = [min(radius, i, n - 1 - i) for i, n in zip(top, heatmap.shape, strict=True)]
-    low, high = np.array(top) - room, np.array(top) + room + 1
-    part = heatmap[tuple(slice(a, b) for a, b in zip(low, high, strict=True))].astype(np.float64)
-    mass = np.where(part >= 0.1 * height, part, 0.0)
-    places = np.argwhere(mass > 0)
-    return np.asarray(low + mass[mass > 0] @ places / mass.sum())
-
-
-def _highest(heatmap: NDArray[np.floating[Any]]) -> Shape3d:
-    low, high = float(heatmap.min()), float(heatmap.max())
-    if not np.isfinite([low, high]).all() or low == high:
-        raise MeasurementError(f"the map has no peak: its values are {low:g} to {high:g}")
-    depth, row, col = np.unravel_index(int(np.argmax(heatmap)), heatmap.shape)
-    return int(depth), int(row), int(col)
 
 
 def _line(top: Shape3d, axis: int) -> tuple[int | slice, ...]:
