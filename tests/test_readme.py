@@ -61,7 +61,7 @@ def test_the_first_block_installs_and_runs_the_demo():
 @needs_bash
 def test_the_test_block_installs_the_extras_and_runs_pytest():
     lines = block("tests").stdout.splitlines()
-    assert lines == ['pip install ".[dev,train,cluster,volume,frames]"', "python -m pytest"]
+    assert lines == ['pip install ".[dev,train,serve,cluster,volume,frames]"', "python -m pytest"]
 
 
 @needs_bash

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from fetometry.errors import ImageError, MeasurementError, SpacingError
 from fetometry.geometry import Ellipse, Points
 from fetometry.geometry.solid import Box, Mask
+from fetometry.review import Review
+from fetometry.selected import Selected as Selected  # one of these nouns, in a file of its own
 
 if TYPE_CHECKING:
     from fetometry.growth.nouns import Growth
@@ -319,7 +321,8 @@ class Problem:
     """Something that was not measured, and why.
 
     `kind` is "refused", or "other-plane" where the image is good but shows nothing that is
-    measured, or "skipped" where it was measured and only an output cannot be made of it.
+    measured, or "skipped" where it was measured and only an output cannot be made of it, or
+    "rejected" where a person says that it does not count.
     """
 
     source: str
@@ -329,34 +332,8 @@ class Problem:
     exam: str = ""
 
     def __post_init__(self) -> None:
-        if self.kind not in (kinds := ("refused", "other-plane", "skipped")):
+        if self.kind not in (kinds := ("refused", "other-plane", "skipped", "rejected")):
             raise MeasurementError(f"a problem is one of {kinds}, got {self.kind!r}")
-
-
-@dataclass(frozen=True)
-class Selected:
-    """The value that counts for one measurement of one fetus, out of `count` repeats.
-
-    `how` is best, median, mean or last. `sd` is the standard deviation of the repeats (of a cine
-    alone, of its best frame and up to two neighbours on either side; None of one value),
-    `smallest` and `largest` their range; `source` and `frame` are those of the repeat chosen,
-    empty for a mean.
-    """
-
-    name: str
-    fetus: str
-    value: float
-    unit: str
-    low: float | None
-    high: float | None
-    how: str
-    count: int
-    sd: float | None
-    smallest: float
-    largest: float
-    source: str = ""
-    frame: int | None = None
-    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -388,7 +365,8 @@ class VolumeFinding:
 class Exam:
     """One patient's visit: what was found, which value counts, what was refused, by whom.
 
-    `growth` says what the values that count mean, by fetus; "" is that of a single one.
+    `growth` says what the values that count mean, by fetus; "" is that of a single one. `review`
+    is None of an exam that nobody has looked at.
     """
 
     findings: tuple[Finding, ...]
@@ -398,3 +376,4 @@ class Exam:
     name: str = ""
     volumes: tuple[VolumeFinding, ...] = ()
     growth: Mapping[str, Growth] = field(default_factory=dict)
+    review: Review | None = None

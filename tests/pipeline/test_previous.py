@@ -68,3 +68,15 @@ def test_an_exam_that_cannot_be_compared_is_left_out_with_its_reason(now, before
     (history,) = histories(grown_exam(now), [Earlier("old/exam.json", before)]).values()
     assert history.left_out == (("old/exam.json", reason),)
     assert (history.growths, history.changes) == ((), ())
+
+
+def test_an_exam_of_the_same_visit_is_no_earlier_one_of_itself():
+    now = grown_exam(grown(168))
+    visit = frozenset({"visit-1"})
+    now = replace(now, findings=tuple(replace(f, exam="visit-1") for f in now.findings))
+    same, other = (
+        Earlier(k, {"": grown(140)}, v) for k, v in (("same", visit), ("b", frozenset()))
+    )
+    (history,) = histories(now, [same, replace(other, when="2026-01-01")]).values()
+    assert (history.sources, history.whens) == (("b",), ("2026-01-01",))
+    assert history.left_out == (("same", "its images are of the visit of this exam itself"),)

@@ -11,8 +11,10 @@ from fetometry.errors import DataError, OutputError
 from fetometry.geometry import Ellipse
 from fetometry.report import read_exam, write
 from fetometry.report.exam_json import exam_json
+from fetometry.review import Review
 from fetometry.types import Problem
-from tests.report.examples import exam, full_exam, head
+from tests.pipeline.review_examples import edit, numbered, outline
+from tests.report.examples import HEAD, exam, full_exam, head
 
 SCHEMA_FILE = Path(__file__).resolve().parents[2] / "docs" / "exam.schema.json"
 
@@ -38,6 +40,7 @@ def saved(folder, document):
 def test_the_document_has_the_promised_keys(document):
     assert list(document) == [
         *("schema", "software", "name", "selected", "findings", "volumes", "problems", "growth"),
+        "review",
     ]
     assert document["name"] == "ward 3"
     assert document["schema"] == "fetometry-exam/1"
@@ -333,3 +336,51 @@ def test_numbers_beyond_a_double_are_refused(tmp_path, document):
 def test_a_missing_file_is_refused(tmp_path):
     with pytest.raises(DataError, match="cannot read"):
         read_exam(tmp_path / "none.json")
+
+
+def reviewed():
+    edits = numbered(
+        edit("ellipse", outline(HEAD), source="scans/010_HC.png", before=outline(HEAD)),
+        edit("dates", {"ga": "23w4d", "lmp": "2026-01-01"}, frame=None, undone=True),
+    )
+    return replace(full_exam(), review=Review("Dr Å", "2026-05-21T10:05:00Z", tuple(edits)))
+
+
+def test_a_review_comes_back_whole_but_for_dates(tmp_path, validator):
+    before = reviewed()
+    (path,) = write(before, tmp_path, ["json"])
+    validator.validate(json.loads(path.read_text(encoding="utf-8")))
+    after = read_exam(path).review
+    assert (after.reviewer, after.signed) == (before.review.reviewer, before.review.signed)
+    assert after.edits[0] == before.review.edits[0]
+    dates = after.edits[1]
+    assert dates == replace(before.review.edits[1], value={"ga": "23w4d", "lmp": "given"})
+    assert "2026-01-01" not in path.read_text(encoding="utf-8")
+
+
+def test_a_document_without_a_review_is_of_an_exam_that_nobody_looked_at(tmp_path, document):
+    assert document.pop("review") is None
+    assert read_exam(saved(tmp_path, document)).review is None
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("action", "delete", "no edit 'delete'"),
+        ("number", 0, "numbered from 1"),
+        ("value", [1], "must be objects"),
+        ("frame", "one", "invalid literal"),
+    ],
+)
+def test_a_review_that_is_none_is_refused(tmp_path, key, value, reason):
+    document = json.loads(exam_json(reviewed()))
+    document["review"]["edits"][0][key] = value
+    with pytest.raises(DataError, match=rf"review: .*{reason}"):
+        read_exam(saved(tmp_path, document))
+
+
+def test_a_review_that_lacks_a_key_is_refused(tmp_path):
+    document = json.loads(exam_json(reviewed()))
+    del document["review"]["edits"][0]["undone"]
+    with pytest.raises(DataError, match="review: 'undone'"):
+        read_exam(saved(tmp_path, document))

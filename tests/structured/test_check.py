@@ -3,7 +3,7 @@
 import pytest
 
 from fetometry.structured import check
-from fetometry.structured.concepts import SRT_TO_SCT
+from fetometry.structured.concepts import PATIENT, SRT_TO_SCT
 from fetometry.structured.dictionary import group, groups
 from fetometry.structured.templates import GROUP_RANKS, TEMPLATES, UNITS
 from tests.structured import reports as made
@@ -47,8 +47,10 @@ def test_it_says_which_rows_it_applied_and_which_it_did_not(tmp_path):
     assert applied["TID 5006 row 3"] == 1
     assert applied["TID 5008 row 3"] == 3
     unchecked = " ".join(found.unchecked)
-    for number in ("5002", "5003", "5004", "5005", "5011", "1001"):
+    for number in ("5003", "5004", "5005", "5011", "1001"):
         assert number in unchecked
+    assert applied["TID 5002 row 6"] == 1
+    assert "Summary (TID 5002)" not in unchecked
     assert "Fetal Long Bones" not in unchecked
 
 
@@ -110,6 +112,23 @@ def _three_points(report):
     made.at(report, *MEAN, 4).GraphicData = [200, 270, 600, 270, 400, 130]
 
 
+def _short_axis_first(report):
+    report_points = made.at(report, *MEAN, 4)
+    report_points.GraphicData = [400, 130, 400, 410, 200, 270, 600, 270]
+
+
+def _no_long_axis(report):
+    made.at(report, *MEAN, 4).GraphicData = [200, 270, 200, 270, 400, 130, 400, 410]
+
+
+def _one_point(report):
+    made.at(report, *FEMUR, 2).GraphicData = [100, 200]
+
+
+def _odd_numbers(report):
+    made.at(report, *FEMUR, 2).GraphicData = [100, 200, 400]
+
+
 def _no_evidence(report):
     del report.CurrentRequestedProcedureEvidenceSequence
 
@@ -123,8 +142,11 @@ def _two_long_bones(report):
 
 
 EFW_EQUATION = ("11746-5", "LN", "EFW by AC, FL, HC, Hadlock 1985")
+SITE = ("363698007", "SCT", "Finding Site")
 GRAVIDA = made.container("121118", made.text(("11996-6", "LN", "Gravida"), "2"))
 CENTILE = ("121415", "DCM", "Percentile Ranking of measurement")
+PROFILE = ("125006", "DCM", "Biophysical Profile")
+WEIGHT, WEIGHT_RANK = (2, 2, 1), (2, 2, 2)
 MEANT = ("11984-2", "LN", "Femur Length")
 
 #: What is broken → the change, and the path and the rule that must be named.
@@ -188,6 +210,29 @@ BROKEN = {
         replaced(1, by=made.container("111028")), "1.1", "TID 5000 row 6"),
     "two summaries": (added(made.container("121111")), "1.6", "TID 5000 row 7"),
     "another title": (_named("11727-5"), "1", "TID 5000 row 1"),
+    "a weight by the equation of an age": (
+        replaced(*WEIGHT, 1, by=made.by(made.HC_HADLOCK)), "1.2.2.1.1", "CID 228 and CID 12014"),
+    "a centile of the weight by the equation of a weight": (
+        replaced(*WEIGHT_RANK, 1, by=made.by(EFW_EQUATION)),
+        "1.2.2.2.1", "CID 228 and CID 12016 or CID 12015"),
+    "a due date as text": (
+        replaced(2, 1, by=made.text("11778-8", "20250501")), "1.2.1", "TID 5002 row 2"),
+    "a number of fetuses that hangs wrong": (
+        added(made.num("11878-6", "2", "1", relationship="HAS PROPERTIES"), 2),
+        "1.2.3", "TID 5002 row 3"),
+    "a profile without a score": (
+        added(made.container(PROFILE)), "1.6", "TID 5009 rows 3 to 7"),
+    "a selection that is none": (
+        added(made.selected(("17621005", "SCT", "Normal")), *FEMUR),
+        "1.5.1.1.3", "TID 300 row Selection Status"),
+    "a derivation of a ratio that hangs wrong": (
+        replaced(3, 1, by=made.num("11947-9", "112", "%", made.coded(
+            made.DERIVATION, made.MEASURED, "HAS PROPERTIES"))),
+        "1.3.1.1", "TID 300 row Derivation"),
+    "an ellipse with its short axis first": (_short_axis_first, "1.4.1.3.4", "PS3.3 C.18.6"),
+    "an ellipse without a long axis": (_no_long_axis, "1.4.1.3.4", "PS3.3 C.18.6"),
+    "a line of one point": (_one_point, "1.5.1.1.2", "PS3.3 C.18.6"),
+    "a line of three numbers": (_odd_numbers, "1.5.1.1.2", "PS3.3 C.17.3"),
     "an ellipse of three points": (_three_points, "1.4.1.3.4", "PS3.3 C.18.6"),
     "points on no image": (
         without("ContentSequence", *MEAN, 4), "1.4.1.3.4", "PS3.3 C.18.6"),
@@ -246,11 +291,52 @@ def test_repeats_of_which_none_counts_are_a_warning(tmp_path):
     ]
 
 
+SUSPECT = {
+    "a head among the ratios": (
+        added(made.num("11984-2", "290", "mm"), 3), "1.3.2", "CID 12004"),
+    "a ratio in the summary of the fetus": (
+        added(made.num("11947-9", "112", "%"), 2, 2), "1.2.2.3", "CID 12019"),
+    "a femur in no group": (
+        added(made.num("11963-6", "54", "mm"), *BONES), "1.5.2", "TID 5008"),
+    "a weight as text": (
+        replaced(*WEIGHT, by=made.text("11727-5", "1499")), "1.2.2.1", "CID 12019"),
+    "a due date in the summary of the fetus, as text": (
+        added(made.text("11778-8", "20250501"), 2, 2), "1.2.2.3", "CID 12003"),
+    "a site that is none of a fetus's": (
+        added(made.coded(SITE, ("39607008", "SCT", "Lung"), "HAS CONCEPT MOD"), *FEMUR),
+        "1.5.1.1.3", "TID 300 row Finding Site"),
+    "points of an ellipse that are not those of its axes": (
+        changed("GraphicData", [200, 270, 600, 270, 300, 130, 500, 410], *MEAN, 4),
+        "1.4.1.3.4", "PS3.3 C.18.6"),
+    "a weight by an equation of no group": (
+        replaced(*WEIGHT, 1, by=made.by(("11984-2", "LN", "Head Circumference"))),
+        "1.2.2.1.1", "CID 228 and CID 12014"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "path", "rule"), SUSPECT.values(), ids=SUSPECT)
+def test_what_the_dictionary_alone_speaks_against_is_a_warning(tmp_path, change, path, rule):
+    report = made.ours()
+    change(report)
+    found = judged(report, tmp_path)
+    assert ("warning", path, rule) in [(f.severity, f.path, f.rule) for f in found.faults]
+    assert found.sound
+
+
+def test_a_profile_with_its_scores_has_no_fault(tmp_path):
+    score = made.num(("11632-7", "LN", "Fetal Breathing"), "2", "{0:2}")
+    total = made.num(("11634-3", "LN", "Biophysical Profile Sum Score"), "2", "{0:10}")
+    found = judged(made.report(made.container(PROFILE, score, total)), tmp_path)
+    assert found.faults == ()
+    assert dict(found.rules)["TID 5009 row 4"] == 1
+
+
 def test_the_codes_of_the_tables_are_those_of_the_dictionary():
     known = groups(227, 12004, 12005, 12006, 12007, 12008, 12009, 12013, 12017, 12018, 12019)
-    assert [key for key in UNITS if key not in known] == []
+    told = [key for row in TEMPLATES[PATIENT].rows for key in row.concepts]
+    assert [key for key in UNITS if key not in known and key not in told] == []
     rows = [row for template in TEMPLATES.values() for row in template.rows]
-    assert len(rows) == 9
+    assert len(rows) == 20
     assert set(GROUP_RANKS) == set(group(12017))
     derivations = {code for code, _ in group(3627)}
     assert derivations <= set(SRT_TO_SCT.values())

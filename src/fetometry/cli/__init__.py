@@ -11,13 +11,14 @@ from typing import Annotated
 import typer
 
 import fetometry
-from fetometry.cli import phantoms, sr
+from fetometry.cli import node, phantoms, sr
 from fetometry.cli.console import screen
 from fetometry.cli.growing import charts, growth
 from fetometry.cli.installation import doctor, models
 from fetometry.cli.judging import compare, evaluate, table
 from fetometry.cli.measuring import demo, measure
 from fetometry.cli.reporting import report
+from fetometry.cli.serving import serve
 from fetometry.cli.sweeping import collect, reproduce, sweep, systems
 from fetometry.cli.training import export, export_data, prepare, train
 
@@ -28,7 +29,7 @@ app = typer.Typer(
     help="Measures the fetus in ultrasound. Research use only; not for diagnosis.",
 )
 COMMANDS = (
-    *(measure, report, growth, charts, demo, doctor, models),
+    *(measure, report, serve, growth, charts, demo, doctor, models),
     *(evaluate, table, compare, prepare, train, export, export_data),
     *(sweep, reproduce, collect, systems),
 )
@@ -36,6 +37,7 @@ for _command in COMMANDS:
     app.command()(_command)
 app.add_typer(phantoms.app, name="phantom")
 app.add_typer(sr.app, name="sr")
+app.add_typer(node.app, name="node")
 
 
 def _version(wanted: bool) -> None:

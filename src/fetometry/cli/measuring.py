@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from fetometry.cli import dates, options
+from fetometry.cli import dates, options, remote
 from fetometry.cli.console import REFUSED, plain_errors, remark, say, watched
 from fetometry.cli.show import show_exams
 from fetometry.errors import SpacingError, UsageError
@@ -36,6 +36,10 @@ Select = Annotated[
     typer.Option(
         help="which of several images counts: best, median, mean or last; else as the profile says"
     ),
+]
+Stow = Annotated[
+    bool,
+    typer.Option("--stow", help="store the DICOM files of --write on the server of the study"),
 ]
 Fetus = Annotated[str, typer.Option(help="of twins, the one that is shown: A or B")]
 
@@ -81,7 +85,7 @@ def _run(
     folder: Path,
     kinds: Iterable[str],
     previous: Path | None = None,
-) -> list[Exam]:
+) -> tuple[list[Exam], list[Path]]:
     from fetometry import pipeline
 
     exams, written = pipeline.measure_into(
@@ -95,7 +99,7 @@ def _run(
     show_exams(exams)
     names = [path.relative_to(folder).as_posix() for path in written]
     remark(f"written to {folder}: {', '.join(_gathered(names)) or 'nothing'}")
-    return exams
+    return exams, written
 
 
 def _gathered(names: Sequence[str]) -> list[str]:
@@ -111,8 +115,14 @@ def _exit(exams: Sequence[Exam]) -> None:
 
 
 def measure(
-    # readable=False: one file that may not be read is no reason to stop at the door
-    paths: Annotated[list[Path], typer.Argument(readable=False, help="files, or folders of them")],
+    # not Path: it would make one slash of the two of a URL
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="PATHS...",
+            help="files, or folders of them; or dicomweb+https://HOST/PATH/studies/UID",
+        ),
+    ],
     plane: Plane = "auto",
     mm_per_px: MmPerPx = None,
     spacing: SpacingOption = None,
@@ -132,16 +142,22 @@ def measure(
     model: options.Model = None,
     device: options.Device = "auto",
     flip_average: options.FlipAverage = False,
+    stow: Stow = False,
 ) -> None:
     """Measure images, volumes and DICOM files; see where the numbers came from in OUT/overlays."""
     from fetometry.pipeline import Settings
 
+    kinds = write.split(",")
     with plain_errors():
+        server = remote.server_of(paths, kinds, stow=stow)
         said, twin = _said(mm_per_px, spacing, fetus)
         known = dates.read_dates(ga, lmp, edd, crl, crl_date, exam_date)
         house = dates.house(profile, chart)
         settings = Settings(plane, said, model, device, flip_average, select, twin, known, house)
-        exams = _run(paths, settings, out, write.split(","), previous)
+        files = remote.received(server, out) if server else [Path(path) for path in paths]
+        exams, written = _run(files, settings, out, kinds, previous)
+        if server and stow:
+            remote.send_back(server, written)
     _exit(exams)
 
 
@@ -174,7 +190,7 @@ def demo(out: options.Out = Path("fetometry-demo"), device: options.Device = "au
         sources = [out / f"{plane}.dcm" for plane in made]
         for source, shown in zip(sources, made.values(), strict=True):
             phantom.write_dicom(shown, source, study="demo")
-        exams = _run(sources, Settings(device=device), out, DEFAULT_WRITE.split(","))
+        exams, _ = _run(sources, Settings(device=device), out, DEFAULT_WRITE.split(","))
     found = {entry.name: entry.value for exam in exams for entry in exam.selected}
     for name, mm in _truths(made.values(), NAMES).items():
         got = f"measured {found[name]:6.1f} mm" if name in found else "not measured"

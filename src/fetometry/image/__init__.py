@@ -3,7 +3,7 @@
 from fetometry.image.dates import HeaderDates, read_dates
 from fetometry.image.files import exam_key, find, read
 from fetometry.image.grey import from_array
-from fetometry.image.header import read_header
+from fetometry.image.header import origin_of, read_header
 from fetometry.image.spacing import SpacingTable, parse_mm_per_px, read_spacing_table
 from fetometry.image.volume import is_volume, read_volume
 
@@ -14,6 +14,7 @@ __all__ = [
     "find",
     "from_array",
     "is_volume",
+    "origin_of",
     "parse_mm_per_px",
     "read",
     "read_dates",

@@ -9,7 +9,8 @@ from pathlib import Path
 import pydicom
 from pydicom.errors import InvalidDicomError
 
-from fetometry.image import dicom, quiet
+from fetometry.errors import ImageError
+from fetometry.image import dicom, inflating, quiet
 
 #: Where the date of the exam is said; the first that is a date counts.
 _EXAM = ("StudyDate", "AcquisitionDate", "ContentDate")
@@ -40,9 +41,9 @@ def read_dates(path: Path) -> HeaderDates:
             return HeaderDates()
         with quiet.pydicom:
             tags = [*_EXAM, _LMP]
-            header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags)
+            header = inflating.read(path, stop_before_pixels=True, specific_tags=tags)
             exam, lmp = (_first(header, keywords) for keywords in (_EXAM, (_LMP,)))
-    except (InvalidDicomError, *dicom.PYDICOM_RAISES):
+    except (ImageError, InvalidDicomError, *dicom.PYDICOM_RAISES):
         return HeaderDates()  # reading it will say why
     return HeaderDates(exam, lmp)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import struct
 import textwrap
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO
 import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
-from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.errors import InvalidDicomError
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 from pydicom.pixels.utils import iter_pixels
@@ -27,10 +26,11 @@ from pydicom.uid import (
 )
 
 from fetometry.errors import ImageError
-from fetometry.image import quiet
+from fetometry.image import inflating, quiet
 from fetometry.image.calibration import Calibration, calibrate
 from fetometry.image.codestream import Codestream, describe
 from fetometry.image.grey import check_size, refuse_blank, refuse_photograph, to_grey
+from fetometry.image.inflating import PYDICOM_RAISES as PYDICOM_RAISES
 from fetometry.types import Image
 
 #: Samples per pixel of each Photometric Interpretation that can be turned to grey.
@@ -54,23 +54,6 @@ _UNDEFINED = 0xFFFFFFFF
 
 #: Room for what may come before the size in a JPEG frame, a colour profile above all.
 _FRAME_HEADER_BYTES = 1 << 17
-
-#: What pydicom was seen to raise on files that are damaged or break the standard.
-PYDICOM_RAISES = (
-    ArithmeticError,
-    AttributeError,
-    BytesLengthException,
-    EOFError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-    struct.error,
-    zlib.error,
-)
 
 
 def has_magic(path: Path) -> bool:
@@ -97,8 +80,8 @@ def exam_key(path: Path) -> str:
     try:
         with quiet.pydicom:
             tags = [*_PATIENT, _STUDY]
-            return _exam(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=tags), path)
-    except (InvalidDicomError, *PYDICOM_RAISES):
+            return _exam(inflating.read(path, stop_before_pixels=True, specific_tags=tags), path)
+    except (ImageError, InvalidDicomError, *PYDICOM_RAISES):
         return ""  # reading it will say why
 
 
@@ -320,6 +303,7 @@ def open_checked(path: Path, source: str) -> tuple[Header, bool]:
     The second value tells whether the pixels can be read straight from the file.
     """
     with explained(source, "the DICOM file is damaged"), path.open("rb") as file:
+        inflating.refuse_bomb(path)
         dataset = pydicom.dcmread(file, stop_before_pixels=True)
         header = _header(dataset, source)
         _check_syntax(header, source)

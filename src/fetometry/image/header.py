@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pydicom
 from pydicom.charset import convert_encodings
 from pydicom.errors import InvalidDicomError
 
-from fetometry.image import dicom, quiet
+from fetometry.errors import ImageError
+from fetometry.image import dicom, inflating, quiet
 from fetometry.image.character_sets import character_sets
 
 
@@ -21,13 +23,32 @@ def read_header(path: Path) -> pydicom.Dataset | None:
         if not dicom.has_magic(path):
             return None
         with quiet.pydicom:
-            header = pydicom.dcmread(path, stop_before_pixels=True)
+            header = inflating.read(path, stop_before_pixels=True)
             _spell(header)
             for tag in list(header.keys()):
                 _decode(header, tag)
             return header
-    except (InvalidDicomError, *dicom.PYDICOM_RAISES):
+    except (ImageError, InvalidDicomError, *dicom.PYDICOM_RAISES):
         return None  # reading it will say why
+
+
+def origin_of(path: Path) -> tuple[bool, str]:
+    """Return what a file is wherever it lies: its SOP Instance UID, else its SHA-256.
+
+    DICOM files come before others; a file that cannot be read comes last.
+    """
+    try:
+        if dicom.has_magic(path):
+            with quiet.pydicom:
+                found = inflating.read(
+                    path, stop_before_pixels=True, specific_tags=["SOPInstanceUID"]
+                )
+                uid = str(found.get("SOPInstanceUID") or "").strip()
+            if uid:
+                return False, uid
+        return True, hashlib.sha256(path.read_bytes()).hexdigest()
+    except (ImageError, InvalidDicomError, *dicom.PYDICOM_RAISES):
+        return True, "~"  # after all digests
 
 
 def _spell(header: pydicom.Dataset) -> None:

@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom import Dataset
 from pydicom.errors import InvalidDicomError
 from pydicom.uid import UID
 
 from fetometry.errors import ImageError, SpacingError
-from fetometry.image import dicom, quiet
+from fetometry.image import dicom, inflating, quiet
 from fetometry.image.volume_grey import check_voxels, to_grey_voxels
 from fetometry.volume import Volume, checked_spacing_3d
 
@@ -55,9 +54,9 @@ def is_volume(path: Path) -> bool:
     """Tell whether a DICOM file is of the class Enhanced US Volume."""
     try:
         with quiet.pydicom:
-            found = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
+            found = inflating.read(path, stop_before_pixels=True, specific_tags=["SOPClassUID"])
             return str(found.get("SOPClassUID", "")) == ENHANCED_US_VOLUME
-    except (InvalidDicomError, *dicom.PYDICOM_RAISES):
+    except (ImageError, InvalidDicomError, *dicom.PYDICOM_RAISES):
         return False  # reading it will say why
 
 

@@ -2,7 +2,8 @@
 
 Each plane has one function from image and prediction to what it gives; the table below says
 which. What a model told as a number alone is measured as that, in any plane. Without a spacing
-the values are in pixels. `solid` measures what was seen in a volume.
+the values are in pixels. `solid` measures what was seen in a volume,
+`placed` what a person put in the place of what was seen.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from fetometry.measure.ellipses import abdomen, head
 from fetometry.measure.finding import Measured, finding
 from fetometry.measure.limits import ABDOMEN, FEMUR, HEAD
 from fetometry.measure.number import number
+from fetometry.measure.placed import CALLIPERS, Placed, measure_placed
 from fetometry.measure.ratios import disagreeing
 from fetometry.measure.shaft import femur
 from fetometry.measure.solid import measure_volume
@@ -68,14 +70,17 @@ def measure_femur(image: Image, prediction: Prediction, spacing: Spacing | None)
 
 __all__ = [
     "ABDOMEN",
+    "CALLIPERS",
     "FEMUR",
     "HEAD",
     "Check",
+    "Placed",
     "disagreeing",
     "examine",
     "measure",
     "measure_abdomen",
     "measure_femur",
     "measure_head",
+    "measure_placed",
     "measure_volume",
 ]

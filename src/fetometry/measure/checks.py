@@ -12,7 +12,7 @@ from fetometry.measure.limits import Limits
 from fetometry.types import Image, Prediction
 
 #: Flags that inform, and say nothing against the image.
-INFORMATIVE = frozenset({"unusual-shape", "small-in-image"})
+INFORMATIVE = frozenset({"unusual-shape", "small-in-image", "plane-chosen"})
 
 
 @dataclass(frozen=True)

@@ -33,8 +33,10 @@ class _Fitted:
         return Value(self.scaled.circumference, pixels, convention)
 
 
-def _fitted(image: Image, prediction: Prediction, mm: Points) -> _Fitted:
-    fit = fit_ellipse(prediction.outline_px)
+def _fitted(
+    image: Image, prediction: Prediction, mm: Points, placed: Ellipse | None = None
+) -> _Fitted:
+    fit = EllipseFit(placed, 0.0, 1.0) if placed else fit_ellipse(prediction.outline_px)
     if fit.inliers < LEAST_INLIERS:
         raise MeasurementError(f"the outline that was found is not that of a {prediction.plane}")
     points = fit.ellipse.points(720)
@@ -59,18 +61,21 @@ def _checks(
     )
 
 
-def head(image: Image, prediction: Prediction, spacing: Spacing | None) -> Measured:
+def head(
+    image: Image, prediction: Prediction, spacing: Spacing | None, placed: Ellipse | None = None
+) -> Measured:
     """Measure HC, BPD and OFD from the outline of a head.
 
     HC is the circumference of the ellipse on the outer edge of the skull; BPD and OFD are its
-    short and its long axis, outer to outer, at right angles in millimetres.
+    short and its long axis, outer to outer, at right angles in millimetres. An ellipse that was
+    `placed` is measured as it lies; nothing is fitted then.
 
     Raises:
         MeasurementError: no ellipse fits, most of it is outside the image, or no head has such a
             size.
     """
     mm = mm_of(spacing)
-    fitted = _fitted(image, prediction, mm)
+    fitted = _fitted(image, prediction, mm, placed)
     scaled = fitted.scaled
     long, short = (scaled.axis_points / mm).reshape(2, 2, 2)
     size = size_checks(scaled.circumference if spacing else None, HEAD, image.source)
@@ -106,20 +111,22 @@ def _diameters(prediction: Prediction, fitted: _Fitted, mm: Points) -> dict[str,
     }
 
 
-def abdomen(image: Image, prediction: Prediction, spacing: Spacing | None) -> Measured:
+def abdomen(
+    image: Image, prediction: Prediction, spacing: Spacing | None, placed: Ellipse | None = None
+) -> Measured:
     """Measure AC, and where the transverse direction is known TAD and APAD, of an abdomen.
 
     AC is the circumference of the ellipse on the outer line of the skin. TAD and APAD are its
     chords through the centre, along the transverse direction that was predicted and at right
     angles to it in millimetres. Without that direction nobody can tell one from the other, and
-    neither is given.
+    neither is given. An ellipse that was `placed` is measured as it lies.
 
     Raises:
         MeasurementError: no ellipse fits, most of it is outside the image, or no abdomen has
             such a size.
     """
     mm = mm_of(spacing)
-    fitted = _fitted(image, prediction, mm)
+    fitted = _fitted(image, prediction, mm, placed)
     size_mm = fitted.scaled.circumference if spacing else None
     size = size_checks(size_mm, ABDOMEN, image.source)
     ends = _diameters(prediction, fitted, mm)

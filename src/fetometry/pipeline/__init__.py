@@ -4,7 +4,8 @@
 (image: file → Image; predict: Image → Prediction; measure: Prediction → Finding), and `volumes`
 those that are volumes; `exams` gathers what came out, and `selecting` says which of several
 repeats counts; `growing` says what they mean (growth: Exam → Growth); `writing` puts it all into
-a folder (report: Exam → files).
+a folder (report: Exam → files). What a person changes afterwards, `editing` makes of the same
+exam, and `writing_edited` writes.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from fetometry import image as reading
 from fetometry.errors import SpacingError, UsageError
+from fetometry.pipeline.editing import FrameReview, checked_edit, edited, frame_reviews
 from fetometry.pipeline.exams import assemble, homed
 from fetometry.pipeline.frames import measure_files, measure_images
 from fetometry.pipeline.growing import About, Dated, dated, dated_visits, told, with_growth
@@ -27,6 +29,7 @@ from fetometry.pipeline.settings import ASKED_PLANES, RULER, Settings
 from fetometry.pipeline.visits import Visit, find_all, visits_of
 from fetometry.pipeline.volumes import open_models
 from fetometry.pipeline.writing import measure_into
+from fetometry.pipeline.writing_edited import write_edited
 from fetometry.types import Exam, Problem, Spacing, checked_spacing
 
 Paths = str | Path | Sequence[str | Path]
@@ -113,13 +116,17 @@ __all__ = [
     "SELECT",
     "About",
     "Dated",
+    "FrameReview",
     "Result",
     "Settings",
     "Visit",
     "assemble",
+    "checked_edit",
     "dated",
     "dated_visits",
+    "edited",
     "find_all",
+    "frame_reviews",
     "given",
     "measure",
     "measure_exams",
@@ -130,4 +137,5 @@ __all__ = [
     "told",
     "visits_of",
     "with_growth",
+    "write_edited",
 ]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,9 @@ BATCH = 4
 #: Where names may be burned in and no region is known, this share of its size round a structure
 #: is shown.
 MARGIN = 0.15
+
+#: Every source is the path of its file.
+NO_FILES: Mapping[str, Path] = MappingProxyType({})
 
 
 def _extent(finding: Finding) -> Points:
@@ -121,9 +125,10 @@ def _ruled(image: Image, points_px: Points) -> Spacing:
     return own
 
 
-def _spacing_of(
+def spacing_of(
     image: Image, prediction: Prediction, settings: Settings
 ) -> tuple[Spacing | None, tuple[Problem, ...]]:
+    """Return the spacing that holds where something was seen, or None and why."""
     points = prediction.outline_px
     if prediction.plane == "femur" and prediction.ends_px is not None:
         points = np.vstack([points, prediction.ends_px])
@@ -140,7 +145,7 @@ def _spacing_of(
 def _measured(image: Image, maps: Mapping[str, NDArray[np.float32]], settings: Settings) -> Result:
     try:
         prediction = settings.predictor.decode(image, dict(maps), settings.plane)
-        spacing, problems = _spacing_of(image, prediction, settings)
+        spacing, problems = spacing_of(image, prediction, settings)
         finding = measure_plane(image, prediction, spacing)
     except MeasurementError as error:
         kind = "other-plane" if isinstance(error, PlaneError) else "refused"
@@ -186,16 +191,19 @@ def measure_files(paths: Iterable[Path], settings: Settings) -> Iterator[Result]
             yield from measure_images(_images(run, settings), settings)
 
 
-def pictures_of(findings: Iterable[Finding]) -> Iterator[tuple[Finding, NDArray[np.uint8]]]:
+def pictures_of(
+    findings: Iterable[Finding], files: Mapping[str, Path] = NO_FILES
+) -> Iterator[tuple[Finding, NDArray[np.uint8]]]:
     """Read the pictures of findings again, as `Result.picture` has them.
 
-    The pictures of a folder do not fit in memory until it is known which of them count.
+    The pictures of a folder do not fit in memory until it is known which of them count. `files`
+    says where a source lies that is shown under another name.
 
     Raises:
         ImageError: a file cannot be read any more.
     """
     for finding in findings:
-        for image in reading.read(Path(finding.source)):
+        for image in reading.read(files.get(finding.source, Path(finding.source))):
             if image.frame == finding.frame:
                 yield finding, without_names(image, finding)
                 break

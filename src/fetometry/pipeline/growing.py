@@ -1,7 +1,7 @@
 """Stage 4 of an exam: what is known about the pregnancy's age, and what the values mean by it.
 
 What a person says counts before what a file says. A file's dates are only counted with: neither
-they nor anything else of the patient is kept.
+they nor anything else of the patient is in any output but DICOM files.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -33,6 +34,9 @@ from fetometry.pipeline.visits import Visit
 from fetometry.types import Exam
 
 Day = date | str
+
+#: Files whose dates are remembered.
+REMEMBERED = 1024
 
 
 class About(TypedDict, total=False):
@@ -115,12 +119,17 @@ def dated_visits(visits: Sequence[Visit], settings: Settings) -> list[Dated]:
 
 
 def dated(files: Sequence[Path], settings: Settings) -> Dated:
-    """Return what was given, and what the first DICOM file of a visit says besides.
+    """Return what was given, and what a DICOM file of a visit says besides.
+
+    Where files differ, it is one that says both dates, and of these the earliest: in whatever
+    order they came, it is the same one.
 
     Raises:
         GrowthError: an age cannot be counted from them.
     """
-    said = next((found for file in files if (found := _said(file))), HeaderDates())
+    said = min(
+        (found for file in files if (found := _said(file))), key=_rank, default=HeaderDates()
+    )
     dates, notes = settings.dates, []
     if said.exam is not None:
         dates, note = _with_exam(dates, said.exam)
@@ -133,8 +142,23 @@ def dated(files: Sequence[Path], settings: Settings) -> Dated:
 
 
 def _said(file: Path) -> HeaderDates | None:
-    found = reading.read_dates(file)
+    try:
+        changed = file.stat().st_mtime_ns
+    except OSError:
+        changed = 0
+    found = _read_dates(file, changed)
     return found if found.exam or found.lmp else None
+
+
+def _rank(said: HeaderDates) -> tuple[bool, date, date]:
+    known = said.exam is not None and said.lmp is not None
+    return not known, said.exam or date.max, said.lmp or date.max
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _read_dates(file: Path, changed: int) -> HeaderDates:
+    """Read a file's dates once, as long as it is the same file: an edit asks for them again."""
+    return reading.read_dates(file)
 
 
 def _with_exam(dates: Dates, said: date) -> tuple[Dates, str]:

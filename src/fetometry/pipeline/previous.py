@@ -20,13 +20,22 @@ from fetometry.types import Exam
 #: What the schema of an exam's document begins with, whatever its version.
 SCHEMA = "fetometry-exam/"
 
+#: Why an exam is no earlier one.
+ITSELF = "its images are of the visit of this exam itself"
+
 
 @dataclass(frozen=True)
 class Earlier:
-    """One earlier exam: the document it was read from, and its growths by fetus."""
+    """One earlier exam: the document it was read from, and its growths by fetus.
+
+    `visits` are the pseudonyms of the visits that its images are of, where they say so; `when` is
+    its date, ISO 8601, where it is known: a document does not hold it.
+    """
 
     source: str
     growth: Mapping[str, Growth]
+    visits: frozenset[str] = frozenset()
+    when: str = ""
 
 
 def read_previous(folder: Path) -> tuple[Earlier, ...]:
@@ -39,10 +48,19 @@ def read_previous(folder: Path) -> tuple[Earlier, ...]:
     paths = [path for path in sorted(folder.rglob("*.json")) if _is_exam(path)]
     if not paths:
         raise UsageError(f"--previous: no exam.json in {folder}; it is the folder of earlier exams")
-    return tuple(
-        Earlier(path.relative_to(folder).as_posix(), report.read_exam(path).growth)
-        for path in paths
-    )
+    found = []
+    for path in paths:
+        exam = report.read_exam(path)
+        name = path.relative_to(folder).as_posix()
+        found.append(Earlier(name, exam.growth, visits_in(exam)))
+    return tuple(found)
+
+
+def visits_in(exam: Exam) -> frozenset[str]:
+    """Return the pseudonyms of the visits that the images of an exam say they are of."""
+    said = [finding.exam for finding in exam.findings]
+    said += [volume.exam for volume in exam.volumes] + [problem.exam for problem in exam.problems]
+    return frozenset(filter(None, said))
 
 
 def _is_exam(path: Path) -> bool:
@@ -61,23 +79,29 @@ def _is_exam(path: Path) -> bool:
 
 def histories(exam: Exam, earlier: Sequence[Earlier]) -> dict[str, History]:
     """Return by fetus the earlier exams that can be compared with an exam."""
-    return {fetus: _history(growth, fetus, earlier) for fetus, growth in exam.growth.items()}
+    own = visits_in(exam)
+    others = [one for one in earlier if not one.visits & own]
+    itself = [(one.source, ITSELF) for one in earlier if one.visits & own]
+    return {fetus: _history(growth, fetus, others, itself) for fetus, growth in exam.growth.items()}
 
 
-def _history(now: Growth, fetus: str, earlier: Sequence[Earlier]) -> History:
-    taken: list[tuple[float, str, Growth]] = []
-    left: list[tuple[str, str]] = []
+def _history(
+    now: Growth, fetus: str, earlier: Sequence[Earlier], itself: Sequence[tuple[str, str]]
+) -> History:
+    taken: list[tuple[float, str, Growth, str]] = []
+    left = list(itself)
     for exam in earlier:
         before = exam.growth.get(fetus)
         reason = _not_comparable(now, before)
         if reason:
             left.append((exam.source, reason))
         elif before is not None and before.age is not None:
-            taken.append((before.age.days, exam.source, before))
+            taken.append((before.age.days, exam.source, before, exam.when))
     taken.sort(key=lambda item: item[:2])
-    growths = tuple(growth for _, _, growth in taken)
+    growths = tuple(growth for _, _, growth, _ in taken)
     changes = velocities((*growths, now))
-    return History(growths, tuple(source for _, source, _ in taken), changes, tuple(left))
+    sources, whens = (tuple(str(item[k]) for item in taken) for k in (1, 3))
+    return History(growths, sources, changes, tuple(left), whens)
 
 
 def _not_comparable(now: Growth, before: Growth | None) -> str:

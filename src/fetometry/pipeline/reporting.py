@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from fetometry import report
 from fetometry.errors import ImageError, OutputError, UsageError
-from fetometry.pipeline.frames import pictures_of
+from fetometry.pipeline.frames import NO_FILES, pictures_of
 from fetometry.pipeline.previous import Earlier, histories, read_previous
 from fetometry.types import Exam, Problem
 
@@ -37,11 +37,15 @@ def earlier_exams(previous: Path | None, kinds: Collection[str], exams: int) -> 
 
 
 def write_reports(
-    exams: Sequence[Exam], folder: Path, kinds: Collection[str], earlier: Sequence[Earlier] = ()
+    exams: Sequence[Exam],
+    folder: Path,
+    kinds: Collection[str],
+    earlier: Sequence[Earlier] = (),
+    files: Mapping[str, Path] = NO_FILES,
 ) -> tuple[list[Exam], list[Path]]:
     """Write the reports that are asked for; return the exams, and the files.
 
-    An exam whose report cannot be written has a problem more.
+    An exam whose report cannot be written has a problem more. `files` is that of `pictures_of`.
     """
     if not set(kinds) & set(report.REPORTS):
         return list(exams), []
@@ -49,7 +53,7 @@ def write_reports(
     for exam, paths in zip(exams, report.report_paths(exams, folder), strict=True):
         try:
             past = histories(exam, earlier)
-            written += report.write_reports(exam, _pictures(exam), past, paths, kinds)
+            written += report.write_reports(exam, _pictures(exam, files), past, paths, kinds)
             told.append(exam)
         except OutputError as error:  # the numbers are good, and so are the next exams
             problem = Problem(str(folder), None, str(error))
@@ -57,12 +61,12 @@ def write_reports(
     return told, written
 
 
-def _pictures(exam: Exam) -> dict[tuple[str, int], NDArray[np.uint8]]:
+def _pictures(exam: Exam, files: Mapping[str, Path]) -> dict[tuple[str, int], NDArray[np.uint8]]:
     """Return the pixels (H, W) of what a report shows, as far as they can still be read."""
     found = {}
     for finding in report.exam_findings(exam):
         try:
-            for _, picture in pictures_of([finding]):
+            for _, picture in pictures_of([finding], files):
                 found[finding.source, finding.frame] = picture
         except ImageError:  # the report says which picture it lacks
             continue

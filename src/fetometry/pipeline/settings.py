@@ -17,6 +17,9 @@ AUTO = "auto"
 #: Planes that can be asked for; `AUTO` lets the model say which one an image shows.
 ASKED_PLANES = (AUTO, *PLANES)
 
+#: What of settings is opened or read once.
+OPENED = ("house", "_named", "predictor", "volume_predictor")
+
 #: Instead of a spacing: read it off the depth ruler in the picture.
 RULER = "ruler"
 
@@ -25,7 +28,9 @@ RULER = "ruler"
 class Settings:
     """What to measure, with which model, and where millimetres come from.
 
-    `spacing` is one for all images, a table by the stem of the file name, or `RULER`. `select`
+    `spacing` is one for all images, a table by the stem of the file name, or `RULER`;
+    `missing_spacing` is one for those that do not say theirs, and no contradiction of the others.
+    `select`
     says which of several images of a plane counts (None: as the profile says), `fetus` which twin
     is shown: A or B for all images, or a table by the stem. `dates` is what was said about the
     pregnancy, `profile` the house's choices for growth (None: the plain ones).
@@ -40,6 +45,7 @@ class Settings:
     fetus: str | Mapping[str, str] = ""
     dates: Dates = field(default_factory=Dates)
     profile: Profile | None = None
+    missing_spacing: Spacing | None = None
 
     def __post_init__(self) -> None:
         if self.plane not in ASKED_PLANES:
@@ -114,8 +120,16 @@ class Settings:
         image = replace(image, fetus=fetus)
         if isinstance(self.spacing, Spacing):
             return replace(image, spacing=self.spacing)
+        if self.spacing is None and self.missing_spacing is not None and not image.regions:
+            return replace(image, spacing=self.missing_spacing)
         if self.spacing is None or isinstance(self.spacing, str):
             return image
         if stem in self.spacing:
             return replace(image, spacing=self.spacing[stem])
         return replace(image, spacing_problem=f"the spacing table has no row for {stem!r}")
+
+    def saying(self, dates: Dates) -> Settings:
+        """Return these settings with other dates; the models that are open stay open."""
+        other = replace(self, dates=dates)
+        vars(other).update({key: vars(self)[key] for key in OPENED if key in vars(self)})
+        return other

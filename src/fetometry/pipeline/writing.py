@@ -13,7 +13,7 @@ from fetometry.errors import ImageError, OutputError, UsageError
 from fetometry.pipeline.dicom import write_dicom
 from fetometry.pipeline.exams import assemble, homed
 from fetometry.pipeline.frames import measure_files, pictures_of
-from fetometry.pipeline.growing import dated_visits, with_growth
+from fetometry.pipeline.growing import Dated, dated_visits, with_growth
 from fetometry.pipeline.reporting import earlier_exams, write_reports
 from fetometry.pipeline.result import Result
 from fetometry.pipeline.selecting import SIZES_DISAGREE
@@ -100,6 +100,12 @@ def _measured(
     next(files, None)  # lets the watcher see the end
 
 
+def _days(visits: Sequence[Visit], dates: Sequence[Dated]) -> dict[str, report.Days]:
+    """Return by exam what its ages are counted from."""
+    said = {visit.name: known.dates for visit, known in zip(visits, dates, strict=True)}
+    return {name: report.Days(d.lmp, d.edd, d.exam) for name, d in said.items()}
+
+
 def _pictured(exams: Sequence[Exam], folder: Path) -> tuple[list[Exam], list[Path]]:
     """Write the picture of every exam; return the exams, and the files that are there."""
     targets = report.exam_paths(exams, folder, ".png")
@@ -154,7 +160,7 @@ def measure_into(
         exams, written[len(written) :] = _pictured(exams, folder)
     numbers = report.write(exams, folder, wanted)  # first: whatever a report or a library does
     told, reports = write_reports(exams, folder, wanted, earlier)
-    told, filed = write_dicom(told, folder, wanted, places)
+    told, filed = write_dicom(told, folder, wanted, places, earlier, _days(visits, dates))
     if told != exams:  # what could not be written stands in the exams, too
         report.write(told, folder, wanted)
     return told, [*written, *numbers, *reports, *filed]

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from fetometry.errors import UsageError
-from fetometry.report.dicom_out import DICOM, Sources, write_dicom
+from fetometry.report.dicom_out import DICOM, Days, Sources, write_dicom
 from fetometry.report.exam_json import exam_json, read_exam
 from fetometry.report.exam_picture import draw_exam, exam_findings, write_exam_picture
 from fetometry.report.flags import FLAG_TEXT
@@ -35,6 +35,7 @@ __all__ = [
     "PICTURE",
     "REPORTS",
     "TABLES",
+    "Days",
     "History",
     "ReportPaths",
     "Sources",

@@ -14,6 +14,7 @@ from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from fetometry.report.dicom_out import SC, SEG, SR, SR1500, Done, Task
+from fetometry.report.growth_chart import as_rgb, figures_with
 from fetometry.report.overlay import draw_overlay
 from fetometry.report.sr.identity import MAKER, UNKNOWN_MOMENT, Header, picked, sound, uid_of
 from fetometry.report.sr.instances import (
@@ -23,9 +24,13 @@ from fetometry.report.sr.instances import (
     can_be_referred_to,
     exam_identity,
     instance_of,
+    latest,
 )
 from fetometry.report.write import atomic
 from fetometry.types import Finding
+
+#: Growth charts are numbered from here on: after the frames of any cine.
+CHART_NUMBERS = 100_000
 
 #: A captured source, beside the kinds of output.
 SOURCE = "source"
@@ -58,10 +63,36 @@ def write_captures(task: Task) -> Done:
         instance = referred[finding.source, finding.frame]
         made = _overlay(finding, pixels, instance, identity)
         made.SoftwareVersions = task.exam.software[:LONG_STRING]
-        _add_series(made, SC, finding)
+        _add_series(made, SC, finding.frame)
         _save(made, task.picture_file(finding, SC))
         written.append(task.picture_file(finding, SC))
+    written += _write_charts(task, identity, latest(referred.values()))
     return Done(tuple(written))
+
+
+def _write_charts(task: Task, identity: Header, moment: tuple[str, str]) -> list[Path]:
+    """Write the growth charts of each fetus that has earlier exams to be seen beside."""
+    drawn = {
+        f"{fetus}_{name}" if fetus else name: (figure, len(history.growths))
+        for fetus, history in task.history.items()
+        if history.growths
+        for name, figure in figures_with(task.exam.growth[fetus], history.growths).items()
+    }
+    written = []
+    for number, (name, (figure, count)) in enumerate(drawn.items(), start=1):
+        made = _capture(identity, as_rgb(figure))
+        made.ImageType = ["DERIVED", "SECONDARY"]
+        made.ConversionType = "WSD"  # workstation
+        made.DerivationDescription = (
+            f"growth chart {name} with {count} earlier exams; research use only"
+        )
+        if moment != UNKNOWN_MOMENT:
+            made.ContentDate, made.ContentTime = moment
+        made.SoftwareVersions = task.exam.software[:LONG_STRING]
+        _add_series(made, SC, CHART_NUMBERS + number)
+        written.append(task.chart_file(number, SC))
+        _save(made, written[-1])
+    return written
 
 
 def referred_to(
@@ -85,7 +116,7 @@ def referred_to(
     identity, written = exam_identity(task), []
     for finding, pixels in task.sources.pictures(others):
         made = _source(pixels, identity)
-        _add_series(made, SOURCE, finding)
+        _add_series(made, SOURCE, finding.frame)
         known[finding.source, finding.frame] = instance_of(made, 1)
         target = task.picture_file(finding, f"{SOURCE}.{SC}")
         _save(made, target)
@@ -154,15 +185,15 @@ def _capture(identity: Header, pixels: NDArray[np.uint8]) -> pydicom.Dataset:
     return made
 
 
-def _add_series(made: pydicom.Dataset, kind: str, finding: Finding) -> None:
+def _add_series(made: pydicom.Dataset, kind: str, number: int) -> None:
     """Add the series of a kind, and what makes the instance: its UID comes from all of the rest.
 
-    It is numbered by its frame: the place among others changes with what else is measured.
+    A picture is numbered by its frame: the place among others changes with what else is measured.
     """
     made.SeriesInstanceUID = series_uid(made, kind)
     made.SeriesNumber = NUMBERS[kind]
     made.SeriesDescription = f"{MAKER} {kind}, research use only"
-    made.InstanceNumber = finding.frame
+    made.InstanceNumber = number
     made.Manufacturer = made.ManufacturerModelName = MAKER
     made.SOPInstanceUID = uid_of(kind, digest_of(made))
 

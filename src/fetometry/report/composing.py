@@ -7,6 +7,7 @@ Everything said here was decided before: values by `Exam.selected`, what they me
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import PurePath
 
 import cv2
@@ -48,6 +49,8 @@ from fetometry.report.page import (
     Table,
 )
 from fetometry.report.page import Pictures as Row
+from fetometry.report.reviewed import review_blocks, signed_fact
+from fetometry.review import EDITED, PLANE_CHOSEN
 from fetometry.types import Exam, Finding, Selected
 
 TITLE = "Fetal biometry"
@@ -55,6 +58,12 @@ NOTICE = RESEARCH_ONLY.capitalize()
 
 #: What stands where there is no such number, and behind the name of a flagged value.
 NONE, FLAGGED = "\N{EN DASH}", " \N{BLACK UP-POINTING TRIANGLE}"
+
+#: What stands for the interval of a value that a person placed.
+PLACED = "corrected by hand"
+
+#: What a person did: nothing that is to be heeded.
+BY_PERSON = frozenset({EDITED, PLANE_CHOSEN})
 
 #: What follows a centile of an age that was estimated from the same value.
 CIRCULAR = " circular"
@@ -92,7 +101,8 @@ def compose(exam: Exam, pictures: Pictures, history: Mapping[str, History] | Non
     if not fetuses:
         blocks.append(Remarks(("Nothing was measured in pictures.",), heeded=True))
     blocks += [block for fetus, growth in exam.growth.items() for block in _ratios(growth, fetus)]
-    blocks += [*_volumes(exam), *unmeasured(exam), *remarks_of(exam), *provenance(exam, past)]
+    blocks += [*_volumes(exam), *review_blocks(exam), *unmeasured(exam)]
+    blocks += [*remarks_of(exam), *provenance(exam, past)]
     name = f"Exam {exam.name}" if exam.name else ""
     subtitle = " \N{MIDDLE DOT} ".join(part for part in (name, exam.software) if part)
     return Page(TITLE, subtitle, NOTICE, tuple(blocks))
@@ -104,7 +114,8 @@ def _fetus(exam: Exam, fetus: str, pictures: Pictures, history: History) -> list
     blocks: list[Block] = [Heading(f"Fetus {fetus}", 1)] if fetus else []
     blocks.append(Facts(_facts(exam, fetus, growth)))
     heeded = (
-        *(sentences(growth) if growth else ()), *warning_sentences(chosen), *_shrunk(history),
+        *(sentences(growth) if growth else ()), *warning_sentences(_doubted(chosen)),
+        *_shrunk(history),
     )  # fmt: skip
     if heeded:
         blocks += [Remarks(tuple(text[:1].upper() + text[1:] for text in heeded), heeded=True)]
@@ -139,7 +150,13 @@ def _facts(exam: Exam, fetus: str, growth: Growth | None) -> tuple[Fact, ...]:
         for placed, row in _placed(growth, "EFW")[:1]
         if placed.centile is not None
     ]
-    return (*facts, _counted(exam, fetus))
+    reviewed = (signed_fact(exam.review),) if exam.review else ()
+    return (*facts, _counted(exam, fetus), *reviewed)
+
+
+def _doubted(chosen: Sequence[Selected]) -> list[Selected]:
+    """Return values with the flags that are to be heeded: what a person did is none."""
+    return [replace(s, flags=tuple(f for f in s.flags if f not in BY_PERSON)) for s in chosen]
 
 
 def _on_chart(placed: Placement, row: Sequence[str]) -> tuple[str, str]:
@@ -155,6 +172,8 @@ def _counted(exam: Exam, fetus: str) -> Fact:
     others = len({(p.source, p.frame) for p in exam.problems if p.kind == "other-plane"})
     rest = [f"{refused} with a problem"] if refused else []
     rest += [f"{others} of other planes"] if others else []
+    rejected = len({(p.source, p.frame) for p in exam.problems if p.kind == "rejected"})
+    rest += [f"{rejected} rejected by a reviewer"] if rejected else []
     return Fact("Images", f"{len(frames)} measured", ", ".join(rest))
 
 
@@ -188,6 +207,10 @@ def _panel(finding: Finding, pictures: Pictures) -> Picture:
     values = ", ".join(f"{m.name} {m.value:.1f} {m.unit}" for m in finding.measurements)
     frame = f", frame {finding.frame}" if finding.frame > 1 else ""
     name = f"{PurePath(finding.source).name}{frame}"
+    if any(EDITED in m.flags for m in finding.measurements):
+        legend.append("corrected by a person")
+    elif any(PLANE_CHOSEN in m.flags for m in finding.measurements):
+        legend.append("plane named by a person")
     return Picture(
         data.tobytes(),
         PANEL_PX,
@@ -209,9 +232,9 @@ def _measured(exam: Exam, chosen: Sequence[Selected], growth: Growth | None) -> 
     rows: list[tuple[str, ...]] = []
     for entry in chosen:
         first = (
-            entry.name + (FLAGGED if entry.flags else ""),
+            entry.name + (FLAGGED if set(entry.flags) - BY_PERSON else ""),
             f"{entry.value:.1f} {entry.unit}",
-            _interval(entry.low, entry.high, 1),
+            PLACED if EDITED in entry.flags else _interval(entry.low, entry.high, 1),
         )
         last = (_convention(exam, entry), _taken(entry))
         rows += _on_charts(first, last, _placed(growth, entry.name))

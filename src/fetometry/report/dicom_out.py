@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fetometry.errors import ImageError, OutputError
+from fetometry.report.history import History
 from fetometry.report.names import exam_paths
 from fetometry.types import Exam, Finding, Problem
 
@@ -32,31 +34,49 @@ Pictures = Callable[[Sequence[Finding]], Iterator[tuple[Finding, NDArray[np.uint
 
 
 @dataclass(frozen=True)
+class Days:
+    """What an exam's ages were counted from: LMP, agreed due date, the day of the exam."""
+
+    lmp: date | None = None
+    due: date | None = None
+    exam: date | None = None
+
+
+@dataclass(frozen=True)
 class Sources:
     """What DICOM files are made of besides the exam.
 
     `headers` has, by source, the header of each that is a DICOM file, `digests` the SHA-256 of
     each file that is none, or that does not say its own UIDs; `places` where the files of a
-    source go, below a folder, without frame and suffix.
+    source go, below a folder, without frame and suffix. `days` has, by the name of an exam, what
+    its ages were counted from.
     """
 
     headers: Mapping[str, Header]
     digests: Mapping[str, str]
     places: Mapping[str, Path]
     pictures: Pictures
+    days: Mapping[str, Days] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Task:
     """One exam to write, with the folder and the name of the file that is the exam's own.
 
-    `report` is without suffix: that of the report is `report.sr.dcm`.
+    `report` is without suffix: that of the report is `report.sr.dcm`. `history` has the earlier
+    exams by fetus, where its growth charts are captured, too.
     """
 
     exam: Exam
     sources: Sources
     folder: Path
     report: Path
+    history: Mapping[str, History] = field(default_factory=dict)
+
+    @property
+    def days(self) -> Days:
+        """What the exam's ages were counted from."""
+        return self.sources.days.get(self.exam.name, Days())
 
     def exam_file(self, kind: str) -> Path:
         """Return where a file of the whole exam goes."""
@@ -67,6 +87,10 @@ class Task:
         place = self.sources.places[finding.source]
         name = f"{place.name}_f{finding.frame}.{kind}.dcm"
         return self.folder / FOLDER / place.parent / name
+
+    def chart_file(self, number: int, kind: str) -> Path:
+        """Return where a growth chart of the exam goes."""
+        return self.folder / FOLDER / f"{self.report.name}_chart{number}.{kind}.dcm"
 
 
 @dataclass(frozen=True)
@@ -91,19 +115,25 @@ def _writers() -> dict[str, Callable[[Task], Done]]:
 
 
 def write_dicom(
-    exams: Sequence[Exam], sources: Sources, folder: Path, kinds: Collection[str]
+    exams: Sequence[Exam],
+    sources: Sources,
+    folder: Path,
+    kinds: Collection[str],
+    histories: Sequence[Mapping[str, History]] = (),
 ) -> tuple[list[Exam], list[Path]]:
     """Write the kinds of `DICOM` that are asked for; return the exams, and the files.
 
-    An exam of which one could not be written has a problem more.
+    An exam of which one could not be written has a problem more. `histories` are the earlier
+    exams of each by fetus: with them, captures hold the growth charts, too.
     """
     if not set(kinds) & set(DICOM):
         return list(exams), []
     wanted = [writer for kind, writer in _writers().items() if kind in kinds]
     told: list[Exam] = []
     written: list[Path] = []
-    for exam, report in zip(exams, _reports(exams, folder), strict=True):
-        task, problems = Task(exam, sources, folder, report), list(exam.problems)
+    past = histories or [{}] * len(exams)
+    for exam, report, history in zip(exams, _reports(exams, folder), past, strict=True):
+        task, problems = Task(exam, sources, folder, report, history), list(exam.problems)
         for writer in wanted:
             try:
                 done = writer(task)

@@ -15,6 +15,8 @@ from fetometry.geometry import Ellipse, Points
 from fetometry.geometry.solid import Box, Shape3d
 from fetometry.growth.documents import read_growth
 from fetometry.growth.nouns import Growth
+from fetometry.report.review_json import read_review, review_json
+from fetometry.review import Review
 from fetometry.types import (
     Exam,
     Finding,
@@ -80,6 +82,7 @@ def read_exam(path: Path) -> Exam:
         selected=_read_each(path, {"selected": [], **document}, "selected", _read_selected),
         volumes=_read_each(path, {"volumes": [], **document}, "volumes", _read_volume),
         growth=_read_growths(path, document),
+        review=_read_review(path, document),
         **_added(document, {"name": str}),
     )
 
@@ -89,6 +92,13 @@ def _read_growths(path: Path, document: Json) -> dict[str, Growth]:
         return {fetus: read_growth(item) for fetus, item in document.get("growth", {}).items()}
     except (AttributeError, FetometryError) as error:
         raise DataError(f"{path}: growth: {error}") from error
+
+
+def _read_review(path: Path, document: Json) -> Review | None:
+    try:
+        return read_review(document.get("review"))
+    except (KeyError, TypeError, ValueError, FetometryError) as error:
+        raise DataError(f"{path}: review: {error}") from error
 
 
 def _exam(exam: Exam) -> Json:
@@ -101,6 +111,7 @@ def _exam(exam: Exam) -> Json:
         "volumes": [_volume(volume) for volume in exam.volumes],
         "problems": [_problem(problem) for problem in exam.problems],
         "growth": {fetus: _growth(growth) for fetus, growth in exam.growth.items()},
+        "review": review_json(exam.review),
     }
 
 

@@ -27,6 +27,8 @@ FLAG_TEXT = {
     "touches-border": "The shaft reaches the rim of the volume; only the part inside was measured.",
     "roi-not-found": "Where the femur lies was not found first: the whole volume was searched.",
     "phantom-trained": "The model knows computer-made volumes alone: on real ones it is untested.",
+    "edited": "A person placed it; the interval of the model does not hold for it.",
+    "plane-chosen": "A person said which plane it is; the model drew it.",
     "sizes-disagree": "HC, AC and FL do not fit one fetus; check the images and their spacing.",
 }
 

@@ -10,7 +10,7 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,14 @@ def growth_figures(
     }
 
 
+def figures_with(growth: Growth, earlier: Sequence[Growth]) -> dict[str, Figure]:
+    """Draw every chart of a growth and, where there are earlier ones, the z scores over time."""
+    figures = growth_figures(growth, earlier)
+    if scores((*earlier, growth)):
+        figures["z_scores"] = draw_scores((*earlier, growth))
+    return figures
+
+
 def charted(growth: Growth) -> list[tuple[Placement, CentileCurves]]:
     """Return every value that is placed on a chart with the chart's curves."""
     known = {(curves.measurement, curves.chart): curves for curves in growth.curves}
@@ -179,6 +187,16 @@ def scores(growths: Sequence[Growth]) -> Mapping[tuple[str, str], NDArray[np.flo
 def as_png(figure: Figure, dpi: float = 200) -> bytes:
     """Return a figure as a PNG."""
     return _saved(figure, "png", dpi)
+
+
+def as_rgb(figure: Figure, dpi: float = 150) -> NDArray[np.uint8]:
+    """Return a figure as pixels (H, W, 3)."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.set_dpi(dpi)
+    canvas: Any = FigureCanvasAgg(figure)  # its methods have no types
+    canvas.draw()
+    return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[..., :3])
 
 
 def as_svg(figure: Figure) -> bytes:

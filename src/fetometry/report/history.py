@@ -45,11 +45,12 @@ class Change(Protocol):
 class History:
     """The earlier exams of one fetus that can be compared, oldest first.
 
-    `sources` are the documents that `growths` were read from; `left_out` are those that were not
-    taken, with the reason.
+    `sources` are the documents that `growths` were read from, `whens` their dates, empty where not
+    known; `left_out` are those that were not taken, with the reason.
     """
 
     growths: tuple[Growth, ...] = ()
     sources: tuple[str, ...] = ()
     changes: Sequence[Change] = field(default_factory=tuple)
     left_out: tuple[tuple[str, str], ...] = ()
+    whens: tuple[str, ...] = ()

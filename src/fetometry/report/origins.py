@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 from fetometry.report.history import History
 from fetometry.report.page import Block, Heading, Remarks, Table
+from fetometry.report.reviewed import signature
 from fetometry.types import MAIN, PLANES, Exam, Problem, spacing_text
 
 #: Names that are said before the rest is counted, and reasons before the rest is left to the JSON.
@@ -95,6 +96,7 @@ def provenance(exam: Exam, history: Mapping[str, History]) -> list[Block]:
     rows = [("software", exam.software), *_models(exam), *_spacings(exam), *_sources(exam)]
     read = dict.fromkeys(source for past in history.values() for source in past.sources)
     rows += [("earlier exam", source) for source in read]
+    rows.append(("review", signature(exam)))
     return [Heading("Where it comes from"), Table(("", ""), tuple(rows), (1.1, 4.6))]
 
 

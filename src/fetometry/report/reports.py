@@ -8,7 +8,7 @@ from pathlib import Path
 
 from fetometry.report.composing import compose
 from fetometry.report.exam_picture import Pictures
-from fetometry.report.growth_chart import as_png, as_svg, draw_scores, growth_figures, scores
+from fetometry.report.growth_chart import as_png, as_svg, figures_with
 from fetometry.report.history import History
 from fetometry.report.names import exam_paths, file_names
 from fetometry.report.page_html import page_html
@@ -77,9 +77,7 @@ def _write_charts(exam: Exam, history: Mapping[str, History], folder: Path) -> l
     written = []
     for fetus, growth in exam.growth.items():
         earlier = history.get(fetus, History()).growths
-        figures = growth_figures(growth, earlier)
-        if scores((*earlier, growth)):
-            figures["z_scores"] = draw_scores((*earlier, growth))
+        figures = figures_with(growth, earlier)
         # a site's own charts have names that it chose
         names = file_names(f"{fetus}_{name}" if fetus else name for name in figures)
         for name, figure in zip(names, figures.values(), strict=True):

@@ -30,6 +30,7 @@ from fetometry.report.sr.codes import ANATOMY, ARTIFICIAL_INTELLIGENCE, STRUCTUR
 from fetometry.report.sr.identity import MAKER, UTF8, identity_of, picked, uid_of
 from fetometry.report.sr.instances import Instance, tracking
 from fetometry.report.sr.items import concept
+from fetometry.report.sr.reviewer import is_drawn
 from fetometry.report.sr.write import NO_UID, without_clock
 from fetometry.report.write import atomic
 from fetometry.types import Finding, Problem
@@ -150,20 +151,26 @@ def _source(instance: Instance) -> pydicom.Dataset:
 def _segment(finding: Finding, instance: Instance, software: str) -> SegmentDescription:
     structure = STRUCTURES[finding.plane]
     uid, name = tracking(finding, instance)
+    drawn = is_drawn(finding)
+    how = SegmentAlgorithmTypeValues
     return SegmentDescription(
         segment_number=1,
         segment_label=structure.meaning,
         segmented_property_category=concept(ANATOMY),
         segmented_property_type=concept(structure),
-        algorithm_type=SegmentAlgorithmTypeValues.AUTOMATIC,
-        algorithm_identification=AlgorithmIdentificationSequence(
-            name=finding.model.name[:LONG_STRING],
-            family=concept(ARTIFICIAL_INTELLIGENCE),
-            version=software[:LONG_STRING],
-            parameters={"model SHA-256": finding.model.sha256},
-        ),
+        algorithm_type=how.MANUAL if drawn else how.AUTOMATIC,
+        algorithm_identification=None if drawn else _algorithm(finding, software),
         tracking_uid=uid,
         tracking_id=name,
+    )
+
+
+def _algorithm(finding: Finding, software: str) -> AlgorithmIdentificationSequence:
+    return AlgorithmIdentificationSequence(
+        name=finding.model.name[:LONG_STRING],
+        family=concept(ARTIFICIAL_INTELLIGENCE),
+        version=software[:LONG_STRING],
+        parameters={"model SHA-256": finding.model.sha256},
     )
 
 

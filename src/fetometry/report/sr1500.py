@@ -20,6 +20,7 @@ from highdicom.sr import (
     MeasurementsAndQualitativeEvaluations,
     ObservationContext,
     ObserverContext,
+    PersonObserverIdentifyingAttributes,
     PlanarROIMeasurementsAndQualitativeEvaluations,
     SourceImageForMeasurementGroup,
     SourceImageForRegion,
@@ -34,7 +35,7 @@ from fetometry.report.dicom_out import SKIPPED, SR1500, Done, Task
 from fetometry.report.flags import FLAG_TEXT
 from fetometry.report.sr import codes
 from fetometry.report.sr.identity import MAKER, uid_of
-from fetometry.report.sr.instances import Instance, Place, exam_identity, tracking
+from fetometry.report.sr.instances import Instance, Place, exam_identity, in_order, tracking
 from fetometry.report.sr.items import (
     DECIMALS,
     PROPERTY,
@@ -43,6 +44,8 @@ from fetometry.report.sr.items import (
     graphic_data,
     with_children,
 )
+from fetometry.report.sr.left import pixels_left
+from fetometry.report.sr.reviewer import is_edited, persons_of
 from fetometry.report.sr.tree import NOT_NAMED, fetuses_of
 from fetometry.report.sr.values import outline, path, repeats_of, selection, uncertainty
 from fetometry.report.sr.write import document, save_document
@@ -63,13 +66,15 @@ def write_measurements(task: Task) -> Done:
         ImageError: a source cannot be read any more.
         OutputError: a file cannot be written.
     """
+    left = [_left(volume.source, task.exam.name) for volume in task.exam.volumes]
+    left += pixels_left(task.exam)
+    task = in_order(task)
     exam = task.exam
-    left = [_left(volume.source, exam.name) for volume in exam.volumes]
     if not fetuses_of(exam):
         return Done(problems=tuple(left))
     instances, written = referred_to(task, repeats_of(exam))
     content = report_of(exam, instances)
-    made = document(SR1500, content, exam, exam_identity(task), instances)
+    made = document(SR1500, content, exam, exam_identity(task), instances, days=task.days)
     target = save_document(made, task.exam_file(SR1500))
     return Done((*written, target), tuple(left))
 
@@ -95,6 +100,7 @@ def report_of(exam: Exam, instances: Mapping[Place, Instance]) -> Dataset:
         groups.append(group)
     made = MeasurementReport(
         observation_context=ObservationContext(
+            observer_person_context=_person(exam),
             observer_device_context=_observer(exam),
             subject_context=_subject(ONLY) if single else None,
         ),
@@ -115,6 +121,17 @@ def _observer(exam: Exam) -> ObserverContext:
             manufacturer_name=MAKER,
             model_name=MAKER,
         ),
+    )
+
+
+def _person(exam: Exam) -> ObserverContext | None:
+    """Return who signed, else the first who changed something: the template has room for one."""
+    names = persons_of(exam)
+    if not names:
+        return None
+    return ObserverContext(
+        observer_type=concept(codes.PERSON),
+        observer_identifying_attributes=PersonObserverIdentifyingAttributes(name=names[0]),
     )
 
 
@@ -148,7 +165,7 @@ class _Groups:
         uid, name = tracking(finding, instance, area)
         tracked = TrackingIdentifier(uid=uid, identifier=name)
         structure = concept(codes.STRUCTURES[finding.plane])
-        algorithm = self._algorithm(finding)
+        algorithm = None if is_edited(measured) else self._algorithm(finding)
         measurements = [self._measurement(finding, measured)]
         found = _region(finding, measured.name, instance)
         if found is not None:

@@ -1,7 +1,7 @@
 """Is a report a sound TID 5000 report, and if not, where and by which row?
 
-Authoritative for TID 5001, 5006 and 5008 and for the rows of TID 5000 itself; elsewhere known
-codes and units are checked, and what was not looked at is listed.
+Authoritative for TID 5001, 5002, 5006, 5008 and 5009 and for the rows of TID 5000 itself; elsewhere
+known codes, units and context groups are checked, and what was not looked at is listed.
 """
 
 from __future__ import annotations
@@ -17,12 +17,13 @@ from fetometry.structured.concepts import Key
 from fetometry.structured.dictionary import group, groups, unknown
 from fetometry.structured.faults import Checked, Findings
 from fetometry.structured.files import class_name, read_tree
-from fetometry.structured.generic import check_item, check_references, mean_without_its_word
+from fetometry.structured.generic import check_item, check_references
 from fetometry.structured.items import Item, sequence_of, text_of
-from fetometry.structured.rows import check_template, check_value
+from fetometry.structured.measured import check_measured, check_placed
+from fetometry.structured.rows import check_template
 from fetometry.structured.templates import (
     BIOMETRY_GROUPS,
-    MEASUREMENT,
+    NUMBERS_OF,
     ROOT,
     TEMPLATES,
     UNKNOWN_ROWS,
@@ -33,9 +34,9 @@ from fetometry.structured.templates import (
 ALWAYS_UNCHECKED = (
     "the header (patient, study, series, equipment): dciodvfy checks it",
     "TID 1001 and 1204 (observation context, language): codes alone",
-    "TID 300 (measurement): method, site, derivation, selection, normality, uncertainty, "
-    "ranks and coordinates; its other rows: codes and units alone",
-    "TID 5000 rows 3, 3b and 14 to 17; TID 5008 row 5: that its target is there",
+    "TID 300 (measurement): method, site, derivation, selection, normality, normal range, "
+    "uncertainty, ranks and coordinates; its other rows: codes and units alone",
+    "TID 5000 rows 3, 3b and 14 to 17; TID 5002 row 5; TID 5008 row 5: that its target is there",
 )
 
 _GROUP_RULE, _ONE_OF = "TID 5008 row 2", "TID 5008 rows 2 and 3"
@@ -105,6 +106,8 @@ def _walk(item: Item, parent: Item | None, place: _Place, found: Findings) -> No
     if item.value_type == "CONTAINER" and parent is not None:
         place = _check_container(item, key, place, found)
     check_item(item, parent, certain=place.certain, found=found)
+    if parent is not None and not item.target:
+        check_placed(item, parent, found)
     for child in item.children:
         _walk(child, item, place, found)
 
@@ -126,7 +129,10 @@ def _check_container(item: Item, key: Key | None, place: _Place, found: Findings
         return _Place(key, certain=True)
     if key != c.LIBRARY:
         said = f"TID {UNKNOWN_ROWS[key]}" if key in UNKNOWN_ROWS else "no template known here"
-        found.unchecked.append(f"{item.title} ({said}): its rows; codes and units were checked")
+        also = " and what its numbers are" if key in NUMBERS_OF else ""
+        found.unchecked.append(
+            f"{item.title} ({said}): its rows; codes, units, equations{also} were checked"
+        )
     return _Place(key, certain=False)
 
 
@@ -164,31 +170,7 @@ def _check_measurement(
     expected = BIOMETRY_GROUPS.get(section) if section else None
     if expected and item.name.key in allowed and item.name.key not in group(expected):
         found.warn(item, f"CID {expected}", f"{item.title} belongs into another section")
-    for child in item.children:
-        if child.name is not None and child.name.key in MEASUREMENT:
-            _check_said(child, child.name.key, found)
-    if mean_without_its_word(item):
-        found.error(
-            item,
-            "TID 300 row Derivation",
-            "it is marked as the mean that was chosen, and has no derivation that says Mean",
-        )
-
-
-def _check_said(item: Item, key: Key, found: Findings) -> None:
-    """Check an item below a measurement: derivation, site, selection and so on."""
-    relationship, kind, values = MEASUREMENT[key]
-    # TID 5008 itself asks for the derivation; of the others manufacturers differ
-    certain = key == c.DERIVATION
-    rule = f"TID 300 row {item.title}"
-    found.applied(rule)
-    if item.relationship != relationship:
-        say = found.error if certain else found.warn
-        say(item, rule, f"the relationship is {item.relationship}, not {relationship}")
-    if item.value_type != kind:
-        found.error(item, rule, f"the value type is {item.value_type}, not {kind}")
-    if values:
-        check_value(item, values, _GROUP_RULE if certain else rule, found)
+    check_measured(item, found, derivation_rule=_GROUP_RULE)
 
 
 def _check_repeats(item: Item, measured: Sequence[Item], found: Findings) -> None:

@@ -110,6 +110,7 @@ MEASURED, CALCULATED, ESTIMATED, MEAN = (
     (code, "SCT") for code in ("258104002", "258090004", "414135002", "373098007")
 )
 MEAN_CHOSEN = dcm("121412")
+NORMALITY = dcm("121402")
 GESTATIONAL_AGE, CENTILE, Z_SCORE = ln("18185-9"), dcm("125012"), dcm("125013")
 
 #: Ranks by further charts, as properties of the measurement itself.

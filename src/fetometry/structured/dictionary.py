@@ -17,6 +17,12 @@ _MORE: Mapping[Key, str] = {
     ln("11977-6"): "Para",
     ln("11612-9"): "Aborta",
     ln("33065-4"): "Ectopic Pregnancies",
+    ln("11631-9"): "Gross Body Movement",
+    ln("11632-7"): "Fetal Breathing",
+    ln("11635-0"): "Fetal Tone",
+    ln("11633-5"): "Fetal Heart Reactivity",
+    ln("11630-1"): "Amniotic Fluid Volume",
+    ln("11634-3"): "Biophysical Profile Sum Score",
     dcm("131370"): "Fetal Anatomy Survey",
 }
 

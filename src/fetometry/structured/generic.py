@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fetometry.structured import concepts as c
 from fetometry.structured.concepts import Concept, Key
 from fetometry.structured.dictionary import groups, meant_instead, unknown
 from fetometry.structured.faults import Findings
@@ -43,6 +42,11 @@ GRAPHICS: Mapping[str, tuple[int, int | None]] = {
     "CIRCLE": (2, 2),
     "ELLIPSE": (4, 4),
 }
+
+
+#: How far the axes of an ellipse may be off, in pixels and as a share of the first one: points
+#: are rounded by those who write them.
+AXES_SLACK_PX, AXES_SLACK = 2.0, 0.02
 
 
 def check_item(item: Item, parent: Item | None, *, certain: bool, found: Findings) -> None:
@@ -123,8 +127,28 @@ def _check_graphic(item: Item, found: Findings) -> None:
                 "PS3.3 C.18.6",
                 f"{item.graphic} has {len(item.points)} points, not {wanted}",
             )
+        elif item.graphic == "ELLIPSE":
+            _check_axes(item, found)
     if not any(i.relationship == "SELECTED FROM" for i in item.children):
         found.error(item, "PS3.3 C.18.6", "it does not say which image it was drawn on")
+
+
+def _check_axes(item: Item, found: Findings) -> None:
+    """Check that four points are the ends of the axes of an ellipse, the long one first."""
+    ends = [complex(col, row) for row, col in item.points]
+    first, second = ends[1] - ends[0], ends[3] - ends[2]
+    apart = abs(ends[0] + ends[1] - ends[2] - ends[3]) / 2
+    slack = AXES_SLACK_PX + AXES_SLACK * abs(first)
+    if not first or not second:
+        found.error(item, "PS3.3 C.18.6", "an axis of the ellipse has no length")
+    elif abs(first) < abs(second) - slack:
+        found.error(item, "PS3.3 C.18.6", "the short axis of the ellipse stands first")
+    elif apart > slack or abs((first * second.conjugate()).real) > slack * abs(second):
+        found.warn(
+            item,
+            "PS3.3 C.18.6",
+            "the lines between the points of the ellipse do not halve each other at right angles",
+        )
 
 
 def check_references(root: Item, evidence: frozenset[str], by_value: bool, found: Findings) -> None:
@@ -147,11 +171,3 @@ def check_references(root: Item, evidence: frozenset[str], by_value: bool, found
                 "PS3.3 C.17.2",
                 f"the instance {item.reference.sop_instance or '(no UID)'} is not in the evidence",
             )
-
-
-def mean_without_its_word(item: Item) -> bool:
-    """Tell whether a value is marked as the chosen mean, but does not say that it is a mean."""
-    said = {i.name.key: i.value for i in item.children if i.name and isinstance(i.value, Concept)}
-    selected, derived = said.get(c.SELECTION), said.get(c.DERIVATION)
-    chosen = isinstance(selected, Concept) and selected.key == c.MEAN_CHOSEN
-    return chosen and not (isinstance(derived, Concept) and derived.key == c.MEAN)

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from fetometry.structured.concepts import Concept, Key
-from fetometry.structured.dictionary import group, unknown
+from fetometry.structured.dictionary import group, groups, unknown
 from fetometry.structured.faults import Findings
 from fetometry.structured.items import Item
 from fetometry.structured.templates import Row, Template
@@ -16,7 +16,16 @@ def check_template(item: Item, template: Template, found: Findings) -> None:
     """Check the items below a container: place, type, unit, value, number and order."""
     rule = f"TID {template.number}"
     rows = _check_rows(item, template.rows, rule, found)
-    latest, before = -1, ""
+    if template.one_of and not any(row.number in template.one_of for _, row in rows):
+        said = f"{rule} rows {template.one_of[0]} to {template.one_of[-1]}"
+        found.error(item, said, "it needs at least one of them")
+    if template.ordered:
+        _check_order(rows, template, found)
+
+
+def _check_order(rows: Sequence[tuple[Item, Row]], template: Template, found: Findings) -> None:
+    """Check that items stand in the order of their rows."""
+    rule, latest, before = f"TID {template.number}", -1, ""
     for child, row in rows:
         place = template.rows.index(row)
         if place < latest:
@@ -83,15 +92,22 @@ def _check_item(child: Item, row: Row, rule: str, found: Findings) -> None:
     if row.unit and child.unit is not None and child.unit.code != row.unit:
         found.error(child, rule, f"the unit is {child.unit.code}, not {row.unit} (UCUM)")
     if row.values and isinstance(child.value, Concept):
-        check_value(child, row.values, rule, found)
+        check_value(child, (row.values,), rule, found)
 
 
-def check_value(item: Item, number: int, rule: str, found: Findings) -> None:
-    """Check that a code is of its context group; a manufacturer's own code extends it."""
+def check_value(
+    item: Item, numbers: Sequence[int], rule: str, found: Findings, *, certain: bool = True
+) -> None:
+    """Check that a code is of its context groups; a manufacturer's own code extends them.
+
+    `certain` is whether it is known that the row has them: if not, it is a warning.
+    """
     value = item.value
-    if not isinstance(value, Concept) or value.key in group(number):
+    if not isinstance(value, Concept) or value.key in groups(*numbers):
         return
+    said = f"CID {' or '.join(map(str, numbers))}"
     if value.private:
-        found.note(item, f"{value.text} is a code of its own scheme, which extends CID {number}")
+        found.note(item, f"{value.text} is a code of its own scheme, which extends {said}")
     elif not unknown(value):
-        found.error(item, rule, f"{value.text} is not of CID {number}")
+        say = found.error if certain else found.warn
+        say(item, rule, f"{value.text} is not of {said}")

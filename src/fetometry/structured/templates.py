@@ -1,12 +1,13 @@
-"""The rows of TID 5000, 5001, 5006 and 5008, as data.
+"""The rows of TID 5000, 5001, 5002, 5006, 5008 and 5009, as data.
 
 Rows are numbered as in the standard. A template is extensible: items of other concepts may stand
 between its rows, and are neither counted nor faulted.
 
 References:
-    DICOM PS3.16 2025, OB-GYN Report Templates, for TID 5000 and 5001; as printed in J Am Med Inform
-    Assoc 2005;12:72-83, tables 3 and 4, for TID 5006 and 5008. Of TID 5002 to 5005, 5007 and 5009
-    to 5030 the rows are not known here.
+    DICOM PS3.16 2025, OB-GYN Report Templates, for TID 5000 and 5001; 2020a for TID 5002; 2024c for
+    TID 5009; 2015c for rows 1 to 4 of TID 300; as printed in J Am Med Inform Assoc 2005;12:72-83,
+    tables 3 and 4, for TID 5006 and 5008. Of TID 5003 to 5005, 5007 and 5010 to 5030 the rows are
+    not known here; of what stands in them the context groups of DICOM's dictionary are.
 """
 
 from __future__ import annotations
@@ -28,6 +29,9 @@ BIOMETRY_GROUPS: Mapping[Key, int] = {
     c.EARLY: 12009,
 }
 DERIVATIONS, SELECTIONS = 3627, 224
+
+#: Context groups of the sites that biometry is measured at.
+SITES = (12020, 12021, 12022)
 
 
 @dataclass(frozen=True)
@@ -52,11 +56,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Template:
-    """A template: its number, its title and the rows below its container, in order."""
+    """A template: its number, its title and the rows below its container.
+
+    `ordered` is whether their order is known to be significant; `one_of` are rows of which at least
+    one is mandatory.
+    """
 
     number: str
     title: str
     rows: tuple[Row, ...]
+    ordered: bool = True
+    one_of: tuple[str, ...] = ()
 
 
 def _section(number: str, key: Key, most: int | None = None) -> Row:
@@ -111,6 +121,34 @@ PATIENT = Template(
     ),
 )
 
+#: Its rows are as printed; whether their order is significant is not known here.
+SUMMARY = Template(
+    "5002",
+    "OB-GYN Procedure Summary Section",
+    (
+        Row("2", CONTAINS, ("DATE",), group=12003, most=None),
+        Row("3", CONTAINS, ("NUM",), group=12018, most=None),
+        Row("4", CONTAINS, ("TEXT",), (c.COMMENT,), most=None),
+        Row("6", CONTAINS, ("CONTAINER",), (c.FETUS_SUMMARY,), most=None),
+    ),
+    ordered=False,
+)
+
+#: What is scored from 0 to 2, and its sum.
+SCORES = ("11631-9", "11632-7", "11635-0", "11633-5", "11630-1")
+SUM_OF_SCORES = "11634-3"
+
+PROFILE = Template(
+    "5009",
+    "Fetal Biophysical Profile Section",
+    (
+        Row("2", CONTEXT, ("TEXT",), (c.FETUS_ID,)),
+        *(Row(str(k), CONTAINS, ("NUM",), (ln(code),)) for k, code in enumerate(SCORES, start=3)),
+        Row("8", CONTAINS, ("NUM",), (ln(SUM_OF_SCORES),)),
+    ),
+    one_of=("3", "4", "5", "6", "7"),
+)
+
 LONG_BONES = Template(
     "5006",
     "Fetal Long Bones Section",
@@ -158,35 +196,65 @@ def group_in(biometry: Iterable[Key]) -> Template:
 
 
 #: By their containers; a group depends on its section, and has `group_in`.
-TEMPLATES: Mapping[Key, Template] = {c.PATIENT: PATIENT, c.LONG_BONES: LONG_BONES}
+TEMPLATES: Mapping[Key, Template] = {
+    c.PATIENT: PATIENT,
+    c.SUMMARY: SUMMARY,
+    c.LONG_BONES: LONG_BONES,
+    c.PROFILE: PROFILE,
+}
 
 #: Sections whose rows are not known here, with the template that they are of.
 UNKNOWN_ROWS: Mapping[Key, str] = {
-    c.SUMMARY: "5002",
     c.FETUS_SUMMARY: "5003",
     c.RATIOS: "5004",
     c.BIOMETRY: "5005",
     c.CRANIUM: "5007",
-    c.PROFILE: "5009",
     c.FINDINGS: "5010, 5012 or 5013",
     c.EARLY: "5011",
     dcm("125011"): "5015",
     dcm("131370"): "5030",
 }
 
-#: Of the measurement itself (TID 300): child → relationship, type, context group of its value.
-MEASUREMENT: Mapping[Key, tuple[str, str, int]] = {
-    c.DERIVATION: (MODIFIER, "CODE", DERIVATIONS),
-    c.SITE: (MODIFIER, "CODE", 0),
-    c.METHOD: (MODIFIER, "CODE", 0),
-    c.SELECTION: (PROPERTIES, "CODE", SELECTIONS),
-    dcm("121402"): (PROPERTIES, "CODE", 222),
-    ("371884006", "SCT"): (PROPERTIES, "NUM", 0),
-    ("371885007", "SCT"): (PROPERTIES, "NUM", 0),
-    ("371886008", "SCT"): (PROPERTIES, "NUM", 0),
-    c.CENTILE_OF_VALUE: (PROPERTIES, "NUM", 0),
-    c.Z_OF_VALUE: (PROPERTIES, "NUM", 0),
+#: Of the measurement itself (TID 300): child → relationship, type, context groups of its value.
+MEASUREMENT: Mapping[Key, tuple[str, str, tuple[int, ...]]] = {
+    c.DERIVATION: (MODIFIER, "CODE", (DERIVATIONS,)),
+    c.SITE: (MODIFIER, "CODE", SITES),
+    c.METHOD: (MODIFIER, "CODE", ()),
+    c.SELECTION: (PROPERTIES, "CODE", (SELECTIONS,)),
+    c.NORMALITY: (PROPERTIES, "CODE", (222,)),
+    ("371884006", "SCT"): (PROPERTIES, "NUM", ()),
+    ("371885007", "SCT"): (PROPERTIES, "NUM", ()),
+    ("371886008", "SCT"): (PROPERTIES, "NUM", ()),
+    ("385524004", "SCT"): (PROPERTIES, "NUM", ()),
+    ("371933006", "SCT"): (PROPERTIES, "NUM", ()),
+    c.CENTILE_OF_VALUE: (PROPERTIES, "NUM", ()),
+    c.Z_OF_VALUE: (PROPERTIES, "NUM", ()),
 }
+
+#: What stands directly in a section whose rows are not known: context groups of its numbers.
+NUMBERS_OF: Mapping[Key, tuple[int, ...]] = {
+    c.SUMMARY: (12018,),
+    c.FETUS_SUMMARY: (12019,),
+    c.RATIOS: (12004,),
+}
+
+#: Sections whose measurements stand in groups.
+GROUPED = tuple(BIOMETRY_GROUPS)
+
+#: Number → the context groups of the equation or table that it was worked out by (CID 228).
+EQUATIONS_OF: Mapping[Key, tuple[int, ...]] = {
+    **{ln(code): (12013,) for code in ("18185-9", "11888-5", "11884-4", "11885-1", "11886-9")},
+    ln("11727-5"): (12014,),
+    ln("11767-1"): (12016, 12015),
+    c.CENTILE: (12015,),
+    c.Z_SCORE: (12015,),
+    c.CENTILE_OF_VALUE: (12015, 12016),
+    c.Z_OF_VALUE: (12015, 12016),
+}
+EQUATION_GROUPS = (12013, 12014, 12015, 12016)
+
+#: Concepts that are told in one way alone: context group → value type.
+TOLD_AS: Mapping[int, str] = {12003: "DATE", 12004: "NUM", 12018: "NUM", 12019: "NUM"}
 
 #: Lengths among the context groups of biometry: all but products and areas.
 NO_LENGTHS = (ln("33191-8"), ln("11824-0"), ln("33068-8"))
@@ -194,6 +262,7 @@ LENGTH_GROUPS = (12005, 12006, 12007, 12009)
 
 #: What a unit has to be, by concept: UCUM codes.
 LENGTH, AGE, MASS = ("mm", "cm", "m"), ("d", "wk"), ("g", "kg")
+HEIGHT, BODY_WEIGHT = (*LENGTH, "[in_i]", "[ft_i]"), (*MASS, "[lb_av]")
 PERCENT, ONE, SHARE = ("%",), ("1",), ("%", "1")
 UNITS: Mapping[Key, tuple[str, ...]] = {
     **{ln(code): LENGTH for code in ("11627-7", "11624-4", "11626-9", "11625-1", "11623-6")},
@@ -204,4 +273,6 @@ UNITS: Mapping[Key, tuple[str, ...]] = {
     **dict.fromkeys((c.CENTILE, c.CENTILE_OF_VALUE), PERCENT),
     **dict.fromkeys((c.Z_SCORE, c.Z_OF_VALUE), ONE),
     ln("11878-6"): ONE,
+    ln("8302-2"): HEIGHT,
+    ln("29463-7"): BODY_WEIGHT,
 }

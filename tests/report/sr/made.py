@@ -78,13 +78,14 @@ def pictures(findings):
         yield finding, np.full(SHAPE, len(finding.source), np.uint8)
 
 
-def task(exam, folder, *, headers=None, digests=None):
+def task(exam, folder, *, headers=None, digests=None, days=None):
     """An exam to write; without headers each source is an instance of one study."""
     sources = list(dict.fromkeys(finding.source for finding in exam.findings))
     if headers is None and digests is None:
         headers = {source: header(k) for k, source in enumerate(sources, start=1)}
     places = {source: Path(source).with_suffix("") for source in sources}
-    told = Sources(headers or {}, digests or {}, places, pictures)
+    said = {} if days is None else {exam.name: days}
+    told = Sources(headers or {}, digests or {}, places, pictures, said)
     return Task(exam, told, folder, folder / "report")
 
 
@@ -128,4 +129,4 @@ def value(item):
     if item.ValueType == "CODE":
         told = item.ConceptCodeSequence[0]
         return told.CodeValue, told.CodingSchemeDesignator
-    return item.TextValue
+    return item.Date if item.ValueType == "DATE" else item.TextValue

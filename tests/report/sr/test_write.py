@@ -10,9 +10,10 @@ from fetometry.errors import OutputError
 from fetometry.geometry import Ellipse
 from fetometry.pipeline.dicom import write_dicom
 from fetometry.report import DICOM, overlay_names
+from fetometry.report.dicom_out import Done
 from fetometry.report.sr.write import write_report
 from fetometry.structured import check
-from tests.report import examples
+from tests.report import examples, volume_examples
 from tests.report.sr.made import (
     faults,
     grown,
@@ -130,11 +131,37 @@ def test_a_picture_is_captured_first_and_referred_to(tmp_path):
     assert made.ContentDate == "19000101"
 
 
-def test_without_millimetres_there_is_no_report(tmp_path):
+def test_without_millimetres_there_is_no_report_and_it_is_said_why(tmp_path):
     found = examples.head(mm=None)
     exam = examples.exam(found, selected=examples.selected(found))
-    assert write_report(task(exam, tmp_path)).paths == ()
-    assert write_report(task(examples.exam(), tmp_path)).paths == ()
+    done = write_report(task(exam, tmp_path))
+    assert done.paths == ()
+    ((source, kind, reason),) = [(p.source, p.kind, p.reason) for p in done.problems]
+    assert (source, kind) == (found.source, "skipped")
+    assert "the size of a pixel is not known" in reason
+    assert "--mm-per-px" in reason
+
+
+def test_of_an_exam_in_which_nothing_was_measured_nothing_is_left_out(tmp_path):
+    assert write_report(task(examples.exam(), tmp_path)) == Done()
+
+
+def test_a_file_in_pixels_beside_one_in_mm_is_told_apart(tmp_path):
+    found = [examples.head(mm=None, source="a.png"), examples.femur(source="b.png")]
+    done = write_report(task(examples.exam(*found, selected=examples.selected(*found)), tmp_path))
+    assert done.paths[-1].name == REPORT
+    assert [problem.source for problem in done.problems] == ["a.png"]
+
+
+def test_a_femur_measured_in_a_volume_is_said_not_to_be_in_the_report(tmp_path):
+    exam = replace(one_plane(), volumes=(volume_examples.found(),))
+    done = write_report(task(exam, tmp_path))
+    assert done.paths[-1].name == REPORT
+    (problem,) = done.problems
+    assert (problem.source, problem.kind) == ("scans/leg.nii.gz", "skipped")
+    assert "volume" in problem.reason
+    alone = write_report(task(replace(exam, findings=(), selected=()), tmp_path))
+    assert (alone.paths, len(alone.problems)) == ((), 1)
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):

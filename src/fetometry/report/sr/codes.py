@@ -24,6 +24,7 @@ OWN_SCHEME, OWN_SCHEME_NAME = "99FETOMETRY", "fetometry"
 
 #: Document, sections and groups.
 ROOT = Term("125000", "DCM", "OB-GYN Ultrasound Procedure Report")
+PATIENT = Term("121118", "DCM", "Patient Characteristics")
 LIBRARY = Term("111028", "DCM", "Image Library")
 SUMMARY = Term("121111", "DCM", "Summary")
 FETUS_SUMMARY = Term("125008", "DCM", "Fetus Summary")
@@ -35,6 +36,7 @@ GROUP = Term("125005", "DCM", "Biometry Group")
 #: Template of each container that has one.
 TEMPLATES: Mapping[Term, str] = {
     ROOT: "5000",
+    PATIENT: "5001",
     SUMMARY: "5002",
     FETUS_SUMMARY: "5003",
     RATIOS_SECTION: "5004",
@@ -48,6 +50,8 @@ LANGUAGE = Term("121049", "DCM", "Language of Content Item and Descendants")
 ENGLISH = Term("en", "RFC5646", "English")
 OBSERVER_TYPE = Term("121005", "DCM", "Observer Type")
 DEVICE = Term("121007", "DCM", "Device")
+PERSON = Term("121006", "DCM", "Person")
+PERSON_NAME = Term("121008", "DCM", "Person Observer Name")
 DEVICE_UID = Term("121012", "DCM", "Device Observer UID")
 DEVICE_NAME = Term("121013", "DCM", "Device Observer Name")
 DEVICE_MANUFACTURER = Term("121014", "DCM", "Device Observer Manufacturer")
@@ -55,6 +59,12 @@ DEVICE_MODEL = Term("121015", "DCM", "Device Observer Model Name")
 FETUS_ID = Term("11951-1", "LN", "Fetus ID")
 FETUSES = Term("11878-6", "LN", "Number of Fetuses by US")
 COMMENT = Term("121106", "DCM", "Comment")
+
+#: Of the patient: what her file says of her, and the dates of the pregnancy that were counted with.
+HEIGHT = Term("8302-2", "LN", "Patient Height")
+BODY_WEIGHT = Term("29463-7", "LN", "Patient Weight")
+LMP = Term("8665-2", "LN", "LMP")
+DUE_DATE = Term("11778-8", "LN", "EDD")
 
 #: Measurements by the names that they have everywhere else, in mm.
 MEASUREMENTS: Mapping[str, Term] = {
@@ -146,6 +156,7 @@ SELECTIONS: Mapping[str, Term] = {
     "median": USER_CHOSEN,
     "last": Term("121411", "DCM", "Most recent value chosen"),
     "mean": Term("121412", "DCM", "Mean value chosen"),
+    "chosen": USER_CHOSEN,
 }
 
 #: Conventions by their words: no public scheme has terms that tell them apart.
@@ -219,6 +230,8 @@ TABLES = ("who2017",)
 UNITS: Mapping[str, Term] = {
     "mm": Term("mm", "UCUM", "mm"),
     "g": Term("g", "UCUM", "g"),
+    "m": Term("m", "UCUM", "m"),
+    "kg": Term("kg", "UCUM", "kg"),
     "days": Term("d", "UCUM", "day"),
     "%": Term("%", "UCUM", "percent"),
     "1": Term("1", "UCUM", "no units"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pydicom.uid import UID
 
-from fetometry.report.dicom_out import Task
+from fetometry.report.dicom_out import Sources, Task
 from fetometry.report.sr.identity import (
     Header,
     identity_of,
@@ -17,7 +17,7 @@ from fetometry.report.sr.identity import (
     uid_of,
     valid_uid,
 )
-from fetometry.types import Finding
+from fetometry.types import PLANES, Finding
 
 #: Where a finding is: its source and its frame.
 Place = tuple[str, int]
@@ -72,17 +72,47 @@ def instance_of(header: Header, frame: int) -> Instance:
 
 
 def exam_identity(task: Task) -> Header:
-    """Return whose exam it is: what its first DICOM file says, else a study of its own.
+    """Return whose exam it is: what the DICOM file of the lowest UID says, else a study of its own.
 
-    A DICOM file that names no study has one that its patient and its pictures give.
+    A DICOM file that names no study has one that its patient and its pictures give. In whatever
+    order the files came, it is the same one.
     """
-    sources = list(dict.fromkeys(finding.source for finding in task.exam.findings))
-    headers = [task.sources.headers[source] for source in sources if source in task.sources.headers]
-    digests = sorted(task.sources.digests.get(source, source) for source in sources)
-    made = identity_of(headers[0]) if headers else no_identity("\0".join(digests))
+    known = {
+        finding.source: _origin(task.sources, finding.source) for finding in task.exam.findings
+    }
+    headers = [source for source in known if source in task.sources.headers]
+    origins = sorted(origin for _, origin in known.values())
+    if headers:
+        made = identity_of(task.sources.headers[min(headers, key=known.__getitem__)])
+    else:
+        made = no_identity("\0".join(origins))
     if not valid_uid(made.get("StudyInstanceUID")):
-        made.StudyInstanceUID = uid_of("study", str(made.PatientID), *digests)
+        made.StudyInstanceUID = uid_of("study", str(made.PatientID), *origins)
     return made
+
+
+def in_order(task: Task) -> Task:
+    """Return a task whose findings are in an order that the way they came has no part in.
+
+    It is that of the planes, then of the UIDs of the instances; a picture without one comes after,
+    by its digest. So a study is one report, whoever sent its images, and in whatever order.
+    """
+
+    def key(finding: Finding) -> tuple[object, ...]:
+        sizes = tuple(measurement.value for measurement in finding.measurements)
+        origin = _origin(task.sources, finding.source)
+        return PLANES.index(finding.plane), origin, finding.frame, finding.fetus, sizes
+
+    return replace(
+        task, exam=replace(task.exam, findings=tuple(sorted(task.exam.findings, key=key)))
+    )
+
+
+def _origin(sources: Sources, source: str) -> tuple[bool, str]:
+    """Return what a source is wherever it lies: its SOP Instance UID, else its digest."""
+    header = sources.headers.get(source)
+    uid = str(header.get("SOPInstanceUID") or "") if header is not None else ""
+    return (False, uid) if valid_uid(uid) else (True, sources.digests.get(source, ""))
 
 
 def latest(instances: Iterable[Instance]) -> tuple[str, str]:

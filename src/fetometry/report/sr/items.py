@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import date as Day
 from typing import TypeVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from highdicom.sr import (
     ContainerContentItem,
     ContentItem,
     ContentSequence,
+    DateContentItem,
     GraphicTypeValues,
     ImageContentItem,
     NumContentItem,
@@ -34,7 +36,7 @@ INFERRED = RelationshipTypeValues.INFERRED_FROM
 SELECTED = RelationshipTypeValues.SELECTED_FROM
 
 #: Decimals of numbers by unit: far below what is measured, and free of a computer's last digits.
-DECIMALS = {"mm": 3, "g": 1, "days": 2, "%": 3, "1": 4}
+DECIMALS = {"mm": 3, "g": 1, "days": 2, "%": 3, "1": 4, "m": 3, "kg": 2}
 
 #: Decimals of a point, in pixels.
 POINT_DECIMALS = 3
@@ -100,6 +102,11 @@ def text(term: Term, value: str, relation: RelationshipTypeValues) -> ContentIte
     """Return words; what is no letter, of a name that is not UTF-8 on disk, becomes a ?."""
     clean = value.encode("utf-8", "replace").decode("utf-8")
     return TextContentItem(name=concept(term), value=clean, relationship_type=relation)
+
+
+def day(term: Term, value: Day) -> ContentItem:
+    """Return a date."""
+    return DateContentItem(name=concept(term), value=value, relationship_type=CONTAINS)
 
 
 def comment(value: str, relation: RelationshipTypeValues = CONTAINS) -> ContentItem:

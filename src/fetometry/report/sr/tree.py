@@ -12,7 +12,7 @@ from dataclasses import replace
 from highdicom.sr import ContentItem
 
 from fetometry.growth.nouns import Growth
-from fetometry.growth.words import RESEARCH_ONLY
+from fetometry.report.dicom_out import Days
 from fetometry.report.sr import codes
 from fetometry.report.sr.grown import (
     group_age,
@@ -22,7 +22,7 @@ from fetometry.report.sr.grown import (
     remarks_of,
     summary_of,
 )
-from fetometry.report.sr.identity import MAKER, uid_of
+from fetometry.report.sr.identity import MAKER, Header, uid_of
 from fetometry.report.sr.instances import Instance, Place
 from fetometry.report.sr.items import (
     CONTAINS,
@@ -37,19 +37,25 @@ from fetometry.report.sr.items import (
     uid_reference,
     with_children,
 )
+from fetometry.report.sr.patient import characteristics, dates_of
+from fetometry.report.sr.reviewer import notice, observers
 from fetometry.report.sr.values import groups, repeats_of, values_of
 from fetometry.types import Exam, Finding, Selected
 
 #: Fetus ID of images that nobody gave one, beside some that have one.
 NOT_NAMED = "not named"
 
-NOTICE = f"{RESEARCH_ONLY}; measured by software, not verified by a person"
 
-
-def root_of(exam: Exam, instances: Mapping[Place, Instance]) -> ContentItem:
+def root_of(
+    exam: Exam,
+    instances: Mapping[Place, Instance],
+    identity: Header,
+    days: Days,
+) -> ContentItem:
     """Return the whole report of an exam.
 
-    `instances` has the instance of each finding of `repeats_of`.
+    `instances` has the instance of each finding of `repeats_of`, `identity` says whose it is, and
+    `days` what the ages were counted from.
     """
     fetuses = fetuses_of(exam)
     told = {fetus: _Fetus(exam, fetus, instances, fetuses) for fetus in fetuses}
@@ -61,8 +67,10 @@ def root_of(exam: Exam, instances: Mapping[Place, Instance]) -> ContentItem:
     shown = {instance.uid: replace(instance, frame=None) for instance in instances.values()}
     library = container(codes.LIBRARY, [image(one, CONTAINS) for one in shown.values()])
     root = container(codes.ROOT, _context(exam), relation=None)
-    summary = [fetus.summary() for fetus in told.values()]
-    return with_children(root, [library, _summary(exam, fetuses, summary), *sections])
+    summary = [*dates_of(days), *_summary_of(exam, fetuses)]
+    summary += [fetus.summary() for fetus in told.values()]
+    first = [*characteristics(identity), library, container(codes.SUMMARY, summary)]
+    return with_children(root, [*first, *sections])
 
 
 def fetuses_of(exam: Exam) -> list[str]:
@@ -84,7 +92,11 @@ def _reported(chosen: Selected) -> bool:
 
 
 def _context(exam: Exam) -> list[ContentItem]:
-    """Return the language, and who observed: this software with its models (TID 1001, 1004)."""
+    """Return the language, and who observed: this software with its models, and persons.
+
+    References:
+        DICOM PS3.16, TID 1001, 1003, 1004.
+    """
     models = sorted({finding.model.sha256 for finding in exam.findings})
     return [
         code(codes.LANGUAGE, codes.ENGLISH, MODIFIER),
@@ -93,19 +105,21 @@ def _context(exam: Exam) -> list[ContentItem]:
         text(codes.DEVICE_NAME, exam.software, CONTEXT),
         text(codes.DEVICE_MANUFACTURER, MAKER, CONTEXT),
         text(codes.DEVICE_MODEL, MAKER, CONTEXT),
+        *observers(exam),
     ]
 
 
-def _summary(exam: Exam, fetuses: Sequence[str], of_fetuses: Sequence[ContentItem]) -> ContentItem:
+def _summary_of(exam: Exam, fetuses: Sequence[str]) -> list[ContentItem]:
+    """Return what the summary says of the whole exam, beside its dates."""
     items: list[ContentItem] = []
     if count := number_of(fetuses):
         items.append(number(codes.FETUSES, count, "1"))
-    items.append(comment(NOTICE))
+    items.append(comment(notice(exam)))
     lost = [chosen for chosen in exam.selected if not _reported(chosen)]
     if lost:
         names = ", ".join(dict.fromkeys(chosen.name for chosen in lost))
         items.append(comment(f"not in this report, the size of a pixel is not known: {names}"))
-    return container(codes.SUMMARY, [*items, *of_fetuses])
+    return items
 
 
 class _Fetus:

@@ -25,6 +25,7 @@ from fetometry.report.sr.items import (
     with_children,
 )
 from fetometry.report.sr.items import text as words
+from fetometry.report.sr.reviewer import is_edited
 from fetometry.types import Exam, Finding, Measurement, Selected
 
 #: Points of an ellipse that the edge of the image cuts: it is drawn as a closed line.
@@ -105,17 +106,25 @@ def _repeat(
         code(codes.DERIVATION, derivation, MODIFIER),
         *_convention(measured.convention),
         code(codes.SITE, codes.SITES[measured.name], MODIFIER),
-        words(codes.ALGORITHM, finding.model.name, MODIFIER),
-        words(codes.ALGORITHM_VERSION, software, MODIFIER),
-        words(codes.ALGORITHM_PARAMETERS, f"model SHA-256 {finding.model.sha256}", MODIFIER),
+        *_by_what(finding, measured, software),
     ]
-    if finding.spacing is not None:
-        said = f"pixel size by {finding.spacing.source}"
-        items.append(words(codes.ALGORITHM_PARAMETERS, said, MODIFIER))
     items += _where(finding, measured.name, instance)
     items += uncertainty(measured.value, (measured.low, measured.high), "mm")
     items += [comment(f"{flag}: {FLAG_TEXT.get(flag, flag)}", PROPERTY) for flag in measured.flags]
     return items
+
+
+def _by_what(finding: Finding, measured: Measurement, software: str) -> list[ContentItem]:
+    """Return the algorithm that measured a value; of one that a person placed there is none."""
+    spacing = f"pixel size by {finding.spacing.source}" if finding.spacing else ""
+    if is_edited(measured):
+        return [comment(spacing, PROPERTY)] if spacing else []
+    said = [f"model SHA-256 {finding.model.sha256}", *([spacing] if spacing else [])]
+    return [
+        words(codes.ALGORITHM, finding.model.name, MODIFIER),
+        words(codes.ALGORITHM_VERSION, software, MODIFIER),
+        *(words(codes.ALGORITHM_PARAMETERS, parameter, MODIFIER) for parameter in said),
+    ]
 
 
 def _convention(convention: str) -> list[ContentItem]:

@@ -21,11 +21,12 @@ from fetometry.report.capture import (
     referred_to,
     series_uid,
 )
-from fetometry.report.dicom_out import SR, Done, Task
+from fetometry.report.dicom_out import SR, Days, Done, Task
 from fetometry.report.sr.codes import LIBRARY, OWN_SCHEME, OWN_SCHEME_NAME
-from fetometry.report.sr.identity import MAKER, UTF8, Header, uid_of
-from fetometry.report.sr.instances import Instance, Place, exam_identity, latest
+from fetometry.report.sr.identity import MAKER, UNKNOWN_MOMENT, UTF8, Header, uid_of
+from fetometry.report.sr.instances import Instance, Place, exam_identity, in_order, latest
 from fetometry.report.sr.items import without_names
+from fetometry.report.sr.left import pixels_left, volumes_left
 from fetometry.report.sr.tree import fetuses_of, root_of
 from fetometry.report.sr.values import repeats_of
 from fetometry.report.write import atomic
@@ -41,22 +42,27 @@ _DAMAGED = (InvalidDicomError, ArithmeticError, AttributeError, LookupError, OSE
 def write_report(task: Task) -> Done:
     """Write the report of an exam in which something was measured in mm.
 
-    The same exam gives the same bytes. Other content is a new instance, which names the report
-    of the same study that was in its place as its predecessor.
+    What is not in it, femurs of volumes and sizes in pixels, is a problem that is no failure.
+
+    The same exam gives the same bytes, in whatever order its images came. Other content is a new
+    instance, which names the report of the same study that was in its place as its predecessor.
 
     Raises:
         ImageError: a source cannot be read any more.
         OutputError: a file cannot be written.
     """
+    left = (*volumes_left(task.exam), *pixels_left(task.exam))
+    task = in_order(task)
     if not fetuses_of(task.exam):
-        return Done()
+        return Done(problems=left)
     instances, written = referred_to(task, repeats_of(task.exam))
-    content = root_of(task.exam, instances)
-    made = document(SR, content, task.exam, exam_identity(task), instances)
+    identity = exam_identity(task)
+    content = root_of(task.exam, instances, identity, task.days)
+    made = document(SR, content, task.exam, identity, instances, days=task.days)
     for item in made.ContentSequence:
         if item.ValueType == "CONTAINER" and item.name.value == LIBRARY.value:
             without_names(item)
-    return Done((*written, save_document(made, task.exam_file(SR))))
+    return Done((*written, save_document(made, task.exam_file(SR))), left)
 
 
 def document(
@@ -65,15 +71,18 @@ def document(
     exam: Exam,
     identity: Header,
     instances: Mapping[Place, Instance],
+    *,
+    days: Days | None = None,
 ) -> pydicom.Dataset:
     """Return a document of an exam, without the UID that its content will give it.
 
-    `instances` has the instance of each finding that it tells of.
+    `instances` has the instance of each finding that it tells of; `days` the day of the exam,
+    which is that of the document where no image says one.
     """
     study = identity.StudyInstanceUID
     evidence = evidence_of(instances.values())
     evidence.sort(key=lambda one: one.StudyInstanceUID != study)  # that of the report comes first
-    moment = latest(instances.values())
+    moment = _moment(instances, days)
     made = ComprehensiveSR(
         evidence=evidence,
         content=content,
@@ -96,6 +105,14 @@ def document(
     made.SoftwareVersions = exam.software[:LONG_STRING]
     without_clock(made)
     return made
+
+
+def _moment(instances: Mapping[Place, Instance], days: Days | None) -> tuple[str, str]:
+    """Return the date and the time of the last image, else the day of the exam that was given."""
+    moment = latest(instances.values())
+    if moment != UNKNOWN_MOMENT or days is None or days.exam is None:
+        return moment
+    return f"{days.exam:%Y%m%d}", UNKNOWN_MOMENT[1]
 
 
 def without_clock(made: pydicom.Dataset) -> None:
