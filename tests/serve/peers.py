@@ -1,9 +1,11 @@
 """The programs of others at the far end: dcmtk's senders and receivers, and Orthanc."""
 
 import contextlib
+import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -18,11 +20,22 @@ from tests.serve.orthanc import HERE, PATIENCE_S, Orthanc, free_port
 SENDER = "SENDER"
 
 
+def dcmtk(program: str) -> str:
+    """The program of dcmtk; skip the test, with the reason, where it is not installed.
+
+    pynetdicom puts programs of the same names beside Python, and these are not meant.
+    """
+    beside = Path(sys.executable).parent
+    folders = os.get_exec_path()
+    others = (folder for folder in folders if Path(folder).absolute() != beside.absolute())
+    found = shutil.which(program, path=os.pathsep.join(others))
+    return found or pytest.skip(f"needs {program}: apt install dcmtk")
+
+
 def needs(*programs: str) -> None:
     """Skip the test, with the reason, where a program of dcmtk is not installed."""
     for program in programs:
-        if shutil.which(program) is None:
-            pytest.skip(f"needs {program}: apt install dcmtk")
+        dcmtk(program)
 
 
 class Peer(Protocol):
@@ -59,10 +72,9 @@ def send(
     files: Sequence[Path], peer: Peer, *, calling: str = SENDER, options: Sequence[str] = ("-R",)
 ) -> Sent:
     """Send files by storescu, on one association, to the end or as far as the peer lives."""
-    needs("storescu")
     where = ["-aet", calling, "-aec", peer.aet, peer.host, str(peer.dicom_port)]
     output, code = _said(
-        ["storescu", "-v", "-td", "60", "-ta", "20", *options, *where, *map(str, files)]
+        [dcmtk("storescu"), "-v", "-td", "60", "-ta", "20", *options, *where, *map(str, files)]
     )
     return Sent(_statuses(output), output, code)
 
@@ -95,17 +107,17 @@ def _statuses(output: str) -> dict[Path, str]:
 
 def echo(peer: Peer, *, calling: str = SENDER) -> str:
     """Ask for a sign of life by echoscu; what it said."""
-    needs("echoscu")
     where = ["-aet", calling, "-aec", peer.aet, peer.host, str(peer.dicom_port)]
-    return _said(["echoscu", "-v", "-to", "5", "-ta", "10", *where])[0]
+    return _said([dcmtk("echoscu"), "-v", "-to", "5", "-ta", "10", *where])[0]
 
 
 def move(peer: Peer, receiver: Peer, study: str, *, calling: str = SENDER) -> str:
     """Have a study sent to a receiver that the peer knows, by movescu; what movescu said."""
-    needs("movescu")
     who = ["-aet", calling, "-aec", peer.aet, "-aem", receiver.aet, "+P", str(free_port())]
     keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", f"StudyInstanceUID={study}"]
-    output, code = _said(["movescu", "-v", "-S", *who, *keys, peer.host, str(peer.dicom_port)])
+    output, code = _said(
+        [dcmtk("movescu"), "-v", "-S", *who, *keys, peer.host, str(peer.dicom_port)]
+    )
     assert code == 0, output
     return output
 
@@ -124,7 +136,6 @@ class StoreScp:
     """
 
     def __init__(self, folder: Path, *, aet: str = "ARCHIVE"):
-        needs("storescp")
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.aet = aet
@@ -134,7 +145,7 @@ class StoreScp:
 
     def start(self) -> Self:
         """Start it, and return when it listens."""
-        command = ["storescp", "-aet", self.aet, "-od", str(self.folder), "+uf"]
+        command = [dcmtk("storescp"), "-aet", self.aet, "-od", str(self.folder), "+uf"]
         self._process = subprocess.Popen(
             [*command, str(self.dicom_port)],
             stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from pydicom.uid import ExplicitVRLittleEndian, UltrasoundImageStorage
 from tests.serve.node.nodes import QUICK, Node, wait_for
 from tests.serve.node.patients import ROOT, blank, save_study, tells_nobody, templates
 from tests.serve.orthanc import free_port
-from tests.serve.peers import SENDER, At, echo, needs, send
+from tests.serve.peers import SENDER, At, dcmtk, echo, needs, send
 
 pytestmark = pytest.mark.slow
 
@@ -137,7 +137,7 @@ def test_a_caller_that_hangs_up_in_the_middle_leaves_nothing(guarded, image, tmp
     before = len(guarded.kept("objects"))
     for _ in range(3):
         sender = subprocess.Popen(
-            ["storescu", "-R", "-aet", SENDER, "-aec", guarded.aet, "-pdu", "4096"]
+            [dcmtk("storescu"), "-R", "-aet", SENDER, "-aec", guarded.aet, "-pdu", "4096"]
             + [guarded.host, str(guarded.dicom_port), str(other)] * 1,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
